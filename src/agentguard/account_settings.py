@@ -13,7 +13,7 @@ from pydantic_settings import NoDecode
 
 from agentguard.accounts.roles import Role
 from agentguard.accounts.tokens import ALGORITHMS
-from agentguard.service_settings import ServiceSettings
+from agentguard.service_settings import ServiceSettings, split_at_commas
 
 
 def _is_local(host: str) -> bool:
@@ -36,9 +36,10 @@ class AccountSettings(ServiceSettings):
     session_hours: float = Field(default=24 * 7, ge=1 / 60, le=24 * 365)
     """A session ends this many hours after the sign-in, even if it is in use."""
     token_key: SecretStr | None = None
-    """Key that signs the tokens of `POST /api/auth/token`: a secret of at least 32 bytes, or a
-    private key in PEM. Unset: a secret in the data directory, made at the first start. Servers
-    with one database and several data directories must have one key.
+    """Key that signs the tokens of `POST /api/auth/token`: a secret of at least 32 bytes (HS384:
+    48, HS512: 64), or a private key in PEM (RSA: of at least 2048 bits). Unset: a secret in the
+    data directory, made at the first start. Servers with one database and several data
+    directories must have one key.
     """
     token_former_keys: SecretStr | None = None
     """Keys before the one in use whose tokens are still accepted: secrets separated by commas, or
@@ -71,7 +72,7 @@ class AccountSettings(ServiceSettings):
     oidc_timeout_seconds: float = Field(default=10, gt=0)
     """Timeout of one request to the provider."""
     public_url: str | None = None
-    """URL at which users reach this server, for the provider's way back:
+    """URL at which users reach this server: for the set-up link, and for the provider's way back,
     `<public URL>/api/auth/sso/callback`.
     """
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
@@ -85,9 +86,7 @@ class AccountSettings(ServiceSettings):
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _split_proxies(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return tuple(part.strip() for part in value.split(",") if part.strip())
+        return split_at_commas(value)
 
     @field_validator("trusted_proxies")
     @classmethod

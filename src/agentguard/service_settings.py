@@ -20,6 +20,18 @@ def setting_names(name: str) -> AliasChoices:
     return AliasChoices(prefixed, PLAIN_NAMES[prefixed], name)
 
 
+def split_at_commas(value: object) -> object:
+    """Return the parts of a text; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def secret_text(value: SecretStr | None) -> str | None:
+    """Return the secret in clear."""
+    return None if value is None else value.get_secret_value()
+
+
 def _shared(name: str, **more: Any) -> Any:
     """Return a field that also has a name without the prefix; its default is None."""
     return Field(validation_alias=setting_names(name), **{"default": None, **more})

@@ -32,7 +32,7 @@ from agentguard.environment import (
 from agentguard.kernel.errors import InvalidInputError
 from agentguard.kernel.faults import requirement
 from agentguard.kernel.patterns import BadPatternError, Pattern
-from agentguard.service_settings import setting_names
+from agentguard.service_settings import setting_names, split_at_commas
 from agentguard.service_urls import different_parts
 
 MIB = 1024 * 1024
@@ -95,7 +95,7 @@ class Settings(AccountSettings):
     """
     proxy_authenticates: bool = False
     """Set to `true` only if a proxy in front of AgentGuard authenticates every request and no
-    client can bypass it: requests then need no key.
+    client can bypass it: requests then need no credentials.
     """
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
     """Web origins whose pages may call the API, separated by commas."""
@@ -227,11 +227,7 @@ class Settings(AccountSettings):
     @field_validator("cors_origins", "audit_witnesses", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
+        return split_at_commas(value)
 
     @field_validator("catalog", "dialects", mode="before")
     @classmethod

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import event, insert, text
 
 from agentguard.accounts.back_off import Attempts
 from agentguard.accounts.errors import LastAdminError
@@ -21,7 +22,7 @@ from agentguard.accounts.sessions import Session
 from agentguard.accounts.user_service import UserService
 from agentguard.accounts.users import Subject, User
 from agentguard.adapters.sql.account_inspection import has_accounts
-from agentguard.adapters.sql.database import open_database
+from agentguard.adapters.sql.database import Database, open_database
 from agentguard.adapters.sql.tables import api_keys
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.recording import AuditTrail
@@ -120,6 +121,17 @@ async def test_revoked_keys_count_as_existing(stores):
     assert await stores.read(lambda s: s.keys.any())
 
 
+def statements_of(database: Database) -> list[tuple[str, Any]]:
+    """Return a list that grows with each statement of the database, and its parameters."""
+    seen = list[tuple[str, Any]]()
+
+    @event.listens_for(database.engine.sync_engine, "before_cursor_execute")
+    def _note(_connection, _cursor, statement, parameters, *_rest) -> None:
+        seen.append((statement, parameters))
+
+    return seen
+
+
 async def test_a_lookup_among_10_000_keys_reads_one_row_of_an_index(stores):
     rows = [
         {
@@ -137,10 +149,13 @@ async def test_a_lookup_among_10_000_keys_reads_one_row_of_an_index(stores):
         await connection.execute(insert(api_keys), rows)
         if connection.dialect.name == "postgresql":
             await connection.execute(text("ANALYZE api_keys"))
-        explain = "EXPLAIN" if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
-        wanted = text(f"{explain} SELECT * FROM api_keys WHERE id = '00000000270f'")  # noqa: S608
-        plan = str((await connection.execute(wanted)).all())
+    asked = statements_of(stores.database)
     found = await stores.read(lambda s: s.keys.find("00000000270f"))
+    ((statement, parameters),) = [each for each in asked if "FROM api_keys" in each[0]]
+    async with stores.database.reading() as connection:
+        explain = "EXPLAIN" if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+        answer = await connection.exec_driver_sql(f"{explain} {statement}", parameters)
+        plan = str(answer.all())
 
     assert "Index Scan using pk_api_keys" in plan or "SEARCH api_keys USING INDEX" in plan
     assert found.id == "00000000270f"

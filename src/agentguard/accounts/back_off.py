@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from agentguard.accounts.users import name_key
+from agentguard.kernel.addresses import parsed_address
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
 from agentguard.kernel.errors import AgentGuardError
 
@@ -79,12 +80,9 @@ def account_source(name: str) -> str:
 
 def address_source(address: str) -> str:
     """Return under what an address's failures are counted."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
+    found = parsed_address(address)
+    if found is None:
         return f"address:{address[:64]}"
     if isinstance(found, ipaddress.IPv4Address):
         return f"address:{found}"
-    if found.ipv4_mapped is not None:
-        return f"address:{found.ipv4_mapped}"
     return f"address:{ipaddress.ip_network((int(found), _IPV6_NETWORK), strict=False)}"

@@ -14,6 +14,7 @@ from agentguard.jobs.dispatch import DeadLetter, JobDispatcher, NoDeadLettersErr
 from agentguard.jobs.embedded import WITHOUT_BROKER
 from agentguard.kernel.clock import system_clock
 from agentguard.kernel.errors import InvalidInputError, UnusableServiceError
+from agentguard.service_settings import secret_text
 from agentguard.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,5 +90,5 @@ def _broker(settings: Settings) -> Broker:
     return Broker(
         settings.celery_broker_url.get_secret_value(),
         settings.jobs_queue,
-        results.get_secret_value() if results else None,
+        secret_text(results) or None,
     )

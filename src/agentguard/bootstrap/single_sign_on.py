@@ -6,6 +6,7 @@ from agentguard.accounts.single_sign_on import RoleRules, SingleSignOnService
 from agentguard.accounts.trail import Trail
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.kernel.errors import PackageMissingError
+from agentguard.service_settings import secret_text
 from agentguard.settings import Settings
 
 
@@ -19,11 +20,10 @@ def single_sign_on_of(
         from agentguard.adapters.oidc.provider import Client, OIDCProvider
     except ModuleNotFoundError as error:
         raise PackageMissingError("AGENTGUARD_OIDC_ISSUER", error.name or "", "sso") from error
-    secret = settings.oidc_client_secret
     client = Client(
         settings.oidc_issuer,
         settings.oidc_client_id or "",
-        None if secret is None else secret.get_secret_value(),
+        secret_text(settings.oidc_client_secret),
         f"{(settings.public_url or '').rstrip('/')}/api/auth/sso/callback",
         settings.oidc_timeout_seconds,
     )

@@ -11,6 +11,7 @@ from agentguard.cli.command import Command
 from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
 
 if TYPE_CHECKING:
+    from agentguard.accounts.keys import ApiKey, IssuedKey
     from agentguard.bootstrap.app import App
 
 _LIST_EXAMPLES = examples("agentguard keys list", "agentguard keys list --format json")
@@ -181,7 +182,7 @@ def _deadline(text: str | None, now: int) -> int | None:
     return None if text is None else parse_deadline(text, "expiry", now)
 
 
-def _print_issued(issued: Any, output_format: Format) -> None:
+def _print_issued(issued: IssuedKey, output_format: Format) -> None:
     from agentguard.accounts.documents import issued_document
     from agentguard.cli.messages import say
     from agentguard.cli.output import print_json, print_text
@@ -194,7 +195,7 @@ def _print_issued(issued: Any, output_format: Format) -> None:
     print_text(f"{issued.token.text}\n")
 
 
-def _print_key(key: Any, output_format: Format) -> None:
+def _print_key(key: ApiKey, output_format: Format) -> None:
     from agentguard.accounts.documents import key_document, keys_document
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.accounts import keys_parts

@@ -21,6 +21,7 @@ from agentguard.diagnosis.stored import STORED, stored_data
 from agentguard.discovery.dialects.users import dialects_with
 from agentguard.environment import environment, unused_settings
 from agentguard.graph.evidence_links import trace_links
+from agentguard.service_settings import secret_text
 from agentguard.settings import MIB, Settings, unknown_settings
 
 _LOW_DISK, _NO_DISK = 1024 * MIB, 100 * MIB
@@ -254,7 +255,7 @@ def _listener(host: str, port: int, settings: Settings) -> tuple[bool, str | Non
 
 
 def _agentguard_at(host: str, port: int, settings: Settings) -> str | None:
-    key = settings.api_key.get_secret_value() if settings.api_key else ""
+    key = secret_text(settings.api_key) or ""
     connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/", headers={"Authorization": f"Bearer {key}"} if key else {})

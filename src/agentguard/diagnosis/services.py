@@ -24,6 +24,7 @@ from agentguard.diagnosis.judging import (
     judge_redis,
 )
 from agentguard.kernel.masking import endpoint_of
+from agentguard.service_settings import secret_text
 from agentguard.settings import Settings
 
 _SENTRY = "Sentry"
@@ -56,7 +57,7 @@ def _neo4j(settings: Settings) -> Iterator[Check]:
         return
     with extra("NEO4J_URI"):
         from agentguard.adapters.neo4j.inspection import inspect_neo4j
-    password = settings.neo4j_password.get_secret_value() if settings.neo4j_password else None
+    password = secret_text(settings.neo4j_password) or None
     found = inspect_neo4j(
         settings.neo4j, settings.neo4j_user, password, settings.neo4j_database or "neo4j"
     )

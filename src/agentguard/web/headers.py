@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from starlette.types import Scope
 
+UNCACHED = {"Cache-Control": "no-store"}
+"""Of responses that hold a secret or tell who is signed in (RFC 9111 §5.2.2.5)."""
+
 
 def header_values(scope: Scope, name: bytes) -> list[str]:
     """Return all values of a header, whose name is given in lower case."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable
 
 from starlette.types import Scope
 
+from agentguard.kernel.addresses import parsed_address
 from agentguard.web.headers import header_values, listed_values
 from agentguard.web.pages import SAME_SITE, page_violation
 
@@ -116,9 +116,5 @@ def _is_local_host(host: str) -> bool:
 
 
 def _is_loopback(address: str) -> bool:
-    try:
-        found = ipaddress.ip_address(address.strip().strip("[]").partition("%")[0])
-    except ValueError:
-        return False
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_loopback
+    found = parsed_address(address.strip().strip("[]"))
+    return found is not None and found.is_loopback

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from agentguard.kernel.addresses import parsed_address
 from agentguard.web.headers import listed_values
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -51,28 +52,17 @@ class TrustedProxies:
     def _client(self, clients: Sequence[str]) -> str | None:
         """Return the last address that is no trusted proxy's; None if one before it is none."""
         for address in reversed(clients):
-            if not _is_address(address):
+            if parsed_address(address) is None:
                 return None
             if not self._is_trusted(address):
                 return address
         return clients[0] if clients else None
 
     def _is_trusted(self, address: str | None) -> bool:
-        if not self._networks or address is None or not _is_address(address):
-            return False
-        found = ipaddress.ip_address(address.partition("%")[0])
-        mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-        return any((mapped or found) in network for network in self._networks)
+        found = None if address is None else parsed_address(address)
+        return found is not None and any(found in network for network in self._networks)
 
 
 def _peer(scope: Scope) -> str | None:
     client = scope.get("client")
     return None if client is None else str(client[0])
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return False
-    return True

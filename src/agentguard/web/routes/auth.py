@@ -17,6 +17,7 @@ from agentguard.accounts.sign_in import SignedIn
 from agentguard.kernel.clock import timestamp
 from agentguard.web.auth import ActorOf
 from agentguard.web.cookies import clear_session, session_token, set_session
+from agentguard.web.headers import UNCACHED
 from agentguard.web.limits import client_of
 from agentguard.web.permissions import PUBLIC, requires
 from agentguard.web.refusals import note_refusal
@@ -36,7 +37,6 @@ router = APIRouter(prefix="/api/auth", tags=["accounts"])
 
 T = TypeVar("T")
 
-UNCACHED = {"Cache-Control": "no-store"}
 _SIGNED_IN = (PrincipalKind.SESSION, PrincipalKind.SCRIPT)
 
 

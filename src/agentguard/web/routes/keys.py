@@ -11,6 +11,7 @@ from agentguard.accounts.documents import issued_document, key_document, keys_do
 from agentguard.accounts.principal import Permission
 from agentguard.traces.window_parsing import parse_deadline
 from agentguard.web.auth import ActorOf
+from agentguard.web.headers import UNCACHED
 from agentguard.web.permissions import requires
 from agentguard.web.schemas.keys import (
     CreateKeyRequest,
@@ -25,7 +26,6 @@ from agentguard.web.state import DocumentResponse, StateOf
 router = APIRouter(prefix="/api/keys", tags=["accounts"])
 
 _MOST_SHOWN = 200
-_UNCACHED = {"Cache-Control": "no-store"}
 _CREATED: dict[int | str, dict[str, Any]] = {
     201: {"model": IssuedKeyDocument, "description": "Created. The secret is shown this once."}
 }
@@ -65,7 +65,7 @@ async def create_key(actor: ActorOf, state: StateOf, wanted: CreateKeyRequest) -
     keys = state.app.accounts.keys
     expires_at = _deadline(wanted.expires, keys.clock())
     issued = await keys.create(actor, wanted.name, wanted.scopes, expires_at=expires_at)
-    return DocumentResponse(issued_document(issued, keys.clock()), 201, headers=_UNCACHED)
+    return DocumentResponse(issued_document(issued, keys.clock()), 201, headers=UNCACHED)
 
 
 @router.post(
@@ -80,7 +80,7 @@ async def rotate_key(
     """Give a key another secret; the former one is accepted for the overlap, by default not."""
     keys = state.app.accounts.keys
     issued = await keys.rotate(actor, key_id, overlap_seconds=how.overlap_seconds)
-    return DocumentResponse(issued_document(issued, keys.clock()), headers=_UNCACHED)
+    return DocumentResponse(issued_document(issued, keys.clock()), headers=UNCACHED)
 
 
 @router.post(

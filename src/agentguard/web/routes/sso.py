@@ -17,10 +17,11 @@ from agentguard.accounts.single_sign_on import (
 from agentguard.accounts.users import User
 from agentguard.kernel.errors import NotFoundError
 from agentguard.web.cookies import clear_attempt, kept_attempt, set_attempt
+from agentguard.web.headers import UNCACHED
 from agentguard.web.limits import client_of
 from agentguard.web.permissions import PUBLIC
 from agentguard.web.refusals import note_refusal
-from agentguard.web.routes.auth import UNCACHED, keep_session
+from agentguard.web.routes.auth import keep_session
 from agentguard.web.state import AppState, StateOf
 
 router = APIRouter(prefix="/api/auth/sso", tags=["accounts"])

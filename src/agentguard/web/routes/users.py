@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from agentguard.accounts.documents import user_document, users_document
 from agentguard.accounts.principal import Permission
+from agentguard.service_settings import secret_text
 from agentguard.web.auth import ActorOf
 from agentguard.web.permissions import requires
 from agentguard.web.schemas.users import (
@@ -58,7 +59,7 @@ async def create_user(actor: ActorOf, state: StateOf, wanted: CreateUserRequest)
     Without a password, the user signs in with the identity provider only. From the first user on,
     requests need credentials, also those from this machine.
     """
-    password = None if wanted.password is None else wanted.password.get_secret_value()
+    password = secret_text(wanted.password)
     user = await state.app.accounts.users.create(actor, wanted.name, wanted.role, password)
     return DocumentResponse(user_document(user), 201)
 
