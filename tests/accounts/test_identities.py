@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from agentguard.accounts.back_off import ACCOUNT
+from agentguard.accounts.errors import (
+    LastUserError,
+    NotSignedInError,
+    SignInFailedError,
+    SigningInBusyError,
+)
 from agentguard.accounts.identities import FRESH_SECONDS, Identities, IdentityRules
 from agentguard.accounts.key_service import KeyService
 from agentguard.accounts.passwords import Passwords
-from agentguard.accounts.principal import Permission
+from agentguard.accounts.principal import Permission, PrincipalKind
 from agentguard.accounts.roles import Role
 from agentguard.accounts.sessions import SessionRules
 from agentguard.accounts.sign_in import SignInService
@@ -107,6 +116,66 @@ async def test_so_do_another_role_a_sign_out_and_a_removal(process):
     assert await rights() == [3, 3]
     await process.users.remove(TESTER, "ada")
     assert await rights() == [None, None]
+
+
+async def test_removing_the_last_user_does_not_let_in_requests_without_credentials(process):
+    await process.users.create(TESTER, "ada", Role.VIEWER)
+    process.now += FRESH_SECONDS
+    assert await process.identities.exist()
+
+    with pytest.raises(LastUserError):
+        await process.users.remove(TESTER, "ada")
+    assert await Process(process.unit_of_work).identities.exist()
+
+    await process.users.create(TESTER, "eve", Role.VIEWER)
+    await process.users.remove(TESTER, "ada")
+    assert await Process(process.unit_of_work).identities.exist()
+
+
+async def test_whoever_is_named_like_a_removed_users_id_is_nobody_else(process):
+    removed = await process.users.create(TESTER, "ada", Role.ADMIN, PASSWORD)
+    other = await process.users.create(TESTER, removed.id.upper(), Role.ADMIN, PASSWORD)
+    await process.users.remove(TESTER, removed.id)
+    actor = removed.principal(PrincipalKind.SCRIPT)
+
+    with pytest.raises(NotSignedInError):
+        await process.sign_in.sign_out(actor, None, everywhere=True)
+    with pytest.raises(NotSignedInError):
+        await process.sign_in.change_password(actor, PASSWORD, PASSWORD * 2, "x")
+    with pytest.raises(NotSignedInError):
+        await process.sign_in.user_of(actor)
+    assert (await process.users.page(TESTER, 2))[0] == other
+
+
+class SlowPasswords(Passwords):
+    """Each check takes until `go` is set."""
+
+    def __init__(self, go: threading.Event) -> None:
+        super().__init__(QUICK)
+        self._go = go
+
+    def check(self, password: str, hashed: str | None):
+        assert self._go.wait(20)
+        return super().check(password, hashed)
+
+
+async def test_whoever_is_turned_away_has_made_no_attempt(process):
+    await process.users.create(TESTER, "ada", Role.ADMIN, PASSWORD)
+    go = threading.Event()
+    service = replace(process.sign_in, passwords=SlowPasswords(go))
+
+    others = [asyncio.create_task(service.sign_in(f"u{n}", "x", f"10.0.0.{n}")) for n in range(20)]
+    try:
+        await asyncio.sleep(0)
+        for _ in range(ACCOUNT.free + 1):
+            with pytest.raises(SigningInBusyError):
+                await service.sign_in("ada", PASSWORD, "10.0.1.1")
+    finally:
+        go.set()
+        refused = await asyncio.gather(*others, return_exceptions=True)
+
+    assert {type(each) for each in refused} == {SignInFailedError}
+    assert (await service.sign_in("ada", PASSWORD, "10.0.1.1")).user.name == "ada"
 
 
 async def test_the_first_key_is_noticed_after_half_a_second_and_never_forgotten(process):

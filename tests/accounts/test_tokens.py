@@ -20,7 +20,10 @@ from agentguard.accounts.tokens import (
     key_texts,
 )
 from agentguard.accounts.users import User
+from agentguard.adapters.files.token_key import FOLDER, NAME, token_secret
+from agentguard.bootstrap.accounts import tokens_of
 from agentguard.kernel.clock import NS_PER_SECOND
+from agentguard.settings import Settings, SettingsError
 
 NOW = 1_800_000_000 * NS_PER_SECOND
 USER = User("u", "ada", Role.VIEWER, NOW, "t", generation=3)
@@ -115,6 +118,41 @@ def test_other_claims_are_refused(changed: dict):
     made = jwt.encode(claims, SECRET, "HS256", headers={"kid": key.id})
 
     assert tokens().read(made, NOW) is None or changed == {"exp": 10**400}
+
+
+@pytest.mark.parametrize(("algorithm", "size"), [("HS256", 32), ("HS384", 48), ("HS512", 64)])
+def test_a_secret_is_as_long_as_the_hash_of_its_algorithm(algorithm: str, size: int, tmp_path):
+    with pytest.raises(BadTokenKeyError, match=f"a key of {algorithm} has at least {size} bytes"):
+        TokenKey.parse(algorithm, "s" * (size - 1))
+
+    issued = tokens(algorithm, "s" * size).issue(USER, NOW)
+    assert tokens(algorithm, "s" * size).read(issued, NOW) == Claims("u", 3)
+    made = tokens(algorithm, token_secret(tmp_path))
+    assert made.read(made.issue(USER, NOW), NOW) == Claims("u", 3)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS256"])
+def test_a_modulus_has_2048_bits_at_least(algorithm: str):
+    short = rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused
+
+    for text in (pem(short), public(short)):
+        with pytest.raises(BadTokenKeyError, match=f"a key of {algorithm} has at least 2048 bits"):
+            TokenKey.parse(algorithm, text)
+
+
+def test_a_file_with_a_shorter_key_is_named_with_what_to_do(tmp_path):
+    path = tmp_path / FOLDER / NAME
+    path.parent.mkdir()
+    path.write_text("s" * 43)
+    settings = Settings(data_dir=tmp_path, token_algorithm="HS512")
+
+    with pytest.raises(SettingsError, match=r"accounts/token-key .* Delete it") as refused:
+        tokens_of(settings)
+
+    assert "s" * 43 not in str(refused.value)
+    path.unlink()
+    issued = tokens_of(settings).issue(USER, NOW)
+    assert tokens_of(settings).read(issued, NOW) == Claims("u", 3)
 
 
 def test_another_algorithm_than_ours_is_refused():

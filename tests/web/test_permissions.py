@@ -168,7 +168,7 @@ async def test_a_remote_request_without_a_key_is_refused_with_what_to_do():
         await Authenticator(None, frozenset(), Nobody()).authenticate(scope)
 
     assert str(refused.value) == (
-        "The client's address is not a loopback address. No API key is set: only loopback requests"
-        " are accepted. Set AGENTGUARD_API_KEY, or create a key with `agentguard keys create`, to"
-        " accept others."
+        "The client's address is not a loopback address. There are no API keys and no users: only"
+        " loopback requests are accepted. Set AGENTGUARD_API_KEY, run `agentguard keys create` or"
+        " `agentguard users create`, to accept others."
     )

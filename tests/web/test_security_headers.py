@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from agentguard.accounts.roles import Role
 from agentguard.web.app import create_app
 from agentguard.web.security_headers import ALWAYS
+from tests.accounts.quick import _quick_hashes  # noqa: F401 - a fixture
+from tests.acting import TESTER
 from tests.web.serving import client_of, opened
 
 pytestmark = pytest.mark.anyio
 
+PASSWORD = "correct horse battery staple"
 PATHS = ["/", "/docs", "/docs/assets/swagger-ui.css", "/api/datasets", "/nothing", "/sign-in"]
 
 
@@ -65,14 +69,29 @@ async def test_pages_of_allowed_origins_may_ask_but_never_with_a_users_cookie(tm
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization",
     }
+    who = {"name": "ada", "password": PASSWORD}
     async with opened(tmp_path, api_key="k") as app, client_of(create_app(app)) as client:
-        answers = [
-            await client.options("/api/scan", headers=asked),
-            await client.get("/", headers=origin | {"Authorization": "Bearer k"}),
+        await app.accounts.users.create(TESTER, "ada", Role.ADMIN, PASSWORD)
+        with_key = await client.get("/", headers=origin | {"Authorization": "Bearer k"})
+        signed_in = await client.post("/api/auth/sign-in", json=who)
+        token = {"X-CSRF-Token": signed_in.json()["csrf_token"]}
+        foreign = {"Origin": "https://evil.example"}
+        refused = [
+            await client.get("/api/datasets", headers=foreign),
+            await client.delete("/api/datasets/x", headers=foreign | token),
         ]
-        foreign = await client.get("/", headers={"Origin": "https://evil.example"})
+        answers = [
+            with_key,
+            await client.options("/api/scan", headers=asked),
+            await client.get("/api/datasets", headers=origin),
+            await client.delete("/api/datasets/x", headers=origin | token),
+        ]
 
+    assert client.cookies
+    assert [each.status_code for each in answers] == [200, 200, 200, 404]
     for answer in answers:
         assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
         assert "access-control-allow-credentials" not in answer.headers
-    assert "access-control-allow-origin" not in foreign.headers
+    for answer in refused:
+        assert (answer.status_code, answer.json()["code"]) == (403, "foreign-page")
+        assert "access-control-allow-origin" not in answer.headers

@@ -16,7 +16,7 @@ from agentguard.audit.entries import Entry
 from agentguard.audit.store import EntryFilter
 from agentguard.bootstrap.app import App
 from agentguard.web.app import create_app
-from agentguard.web.set_up_link import print_set_up_link
+from agentguard.web.set_up_link import print_set_up_link, url_of
 from tests.accounts.quick import _quick_hashes  # noqa: F401 - a fixture
 from tests.acting import TESTER
 from tests.web.serving import client_of, opened, until
@@ -262,6 +262,30 @@ async def test_the_first_start_prints_a_link_that_works_once(tmp_path, capsys):
         assert await status(client) == 200
         assert (again.status_code, again.json()["code"]) == (409, "set-up-link-invalid")
         assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("listening", "public_url", "printed"),
+    [
+        ("http://0.0.0.0:8000", None, "http://localhost:8000"),
+        ("http://[::]:8000", None, "http://localhost:8000"),
+        ("http://[::1]:8000", None, "http://[::1]:8000"),
+        ("http://10.0.0.7:8000", None, "http://10.0.0.7:8000"),
+        ("http://0.0.0.0:8000", "https://agents.example/", "https://agents.example"),
+    ],
+)
+async def test_the_link_is_one_that_a_browser_can_open(
+    tmp_path, capsys, listening, public_url, printed
+):
+    async with opened(tmp_path, users=True, public_url=public_url) as app:
+        await print_set_up_link(app, listening)
+
+    assert f"\n  {printed}/sign-in#set-up=" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("host", "url"), [("::1", "http://[::1]:8"), ("h", "http://h:8")])
+def test_the_url_of_an_address(host, url):
+    assert url_of(host, 8) == url
 
 
 async def test_a_password_is_changed_by_its_owner_who_knows_it(tmp_path):

@@ -67,6 +67,18 @@ class LastAdminError(ConflictError):
         )
 
 
+class LastUserError(ConflictError):
+    """Without any user, requests from the server's machine could need no credentials any more."""
+
+    code = "last-user"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is the last user. Add another one first: a server without users and keys asks"
+            " nobody on its machine for credentials."
+        )
+
+
 class SignInFailedError(AgentGuardError):
     """Name or password is wrong; it does not say which."""
 

@@ -88,8 +88,8 @@ class Identities:
     async def exist(self) -> bool:
         """Return whether requests need credentials: there are users, or a key was created.
 
-        Once they do they always do: keys are revoked, never deleted, and the last administrator
-        stays. While the database is unreachable, the last answer counts; without one this raises
+        Once they do they always do: keys are revoked, never deleted, and the last user stays. While
+        the database is unreachable, the last answer counts; without one this raises
         UnavailableError.
         """
         known, asked_at = self._exist, self._ticks()

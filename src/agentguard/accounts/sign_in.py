@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from agentguard.accounts.back_off import (
@@ -27,7 +28,7 @@ from agentguard.accounts.sessions import (
 from agentguard.accounts.store import UserStores
 from agentguard.accounts.tokens import Tokens
 from agentguard.accounts.trail import Trail
-from agentguard.accounts.user_service import found_user, record_user
+from agentguard.accounts.user_service import record_user
 from agentguard.accounts.users import User
 from agentguard.kernel.clock import Clock
 from agentguard.unit_of_work import UnitOfWork
@@ -54,16 +55,21 @@ class Turns:
     def __init__(self) -> None:
         self._free, self._waiting = asyncio.Semaphore(_AT_ONCE), 0
 
-    async def check(self, passwords: Passwords, password: str, known: str | None) -> Match | None:
-        """Return whether the password is right. Raises SigningInBusyError."""
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Keep a place for the body. Raises SigningInBusyError."""
         if self._waiting >= _MOST_WAITING:
             raise SigningInBusyError
         self._waiting += 1
         try:
-            async with self._free:
-                return await asyncio.to_thread(passwords.check, password, known)
+            yield
         finally:
             self._waiting -= 1
+
+    async def check(self, passwords: Passwords, password: str, known: str | None) -> Match | None:
+        """Return whether the password is right; to be awaited where a place is kept."""
+        async with self._free:
+            return await asyncio.to_thread(passwords.check, password, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +160,13 @@ class SignInService:
     async def _identified(self, name: str, password: str, address: str) -> User:
         """Return the user with this name and password, counting the attempt before it is known.
 
-        An unknown name takes as long as a wrong password.
+        An unknown name takes as long as a wrong password. Who is turned away because others sign in
+        has made no attempt.
         """
-        user = await self._attempted(name, address)
-        known = None if user is None else user.password_hash
-        match = await self.turns.check(self.passwords, password, known)
+        with self.turns.entered():
+            user = await self._attempted(name, address)
+            known = None if user is None else user.password_hash
+            match = await self.turns.check(self.passwords, password, known)
         if user is None or match is None:
             raise SignInFailedError
         return await self._succeeded(user, match, name, address)
@@ -226,6 +234,10 @@ async def _unchanged(stores: UserStores, user: User) -> User:
 
 
 async def _acting(stores: UserStores, actor: Principal) -> User:
+    """Return the user who acts, by id alone: others may have the id as their name."""
     if actor.kind not in (PrincipalKind.SESSION, PrincipalKind.SCRIPT):
         raise NotSignedInError
-    return await found_user(stores, actor.id.removeprefix("user:"))
+    found = await stores.users.find(actor.id.removeprefix("user:"))
+    if found is None:
+        raise NotSignedInError
+    return found

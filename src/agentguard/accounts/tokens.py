@@ -15,8 +15,10 @@ from agentguard.accounts.users import User
 from agentguard.kernel.clock import NS_PER_SECOND
 
 ALGORITHMS = ("HS256", "HS384", "HS512", "ES256", "RS256", "PS256", "EdDSA")
-SHORTEST_SECRET = 32
-"""Bytes; RFC 7518 §3.2: a key of HS256 has at least the size of its hash."""
+SHORTEST_SECRETS = {"HS256": 32, "HS384": 48, "HS512": 64}
+"""Bytes; RFC 7518 §3.2: a key has at least the size of the hash."""
+_SMALLEST_MODULUS = 2048
+"""Bits; RFC 7518 §3.3 and §3.5."""
 _NAME = "agentguard"
 _REQUIRED = ("iss", "aud", "sub", "iat", "exp", "gen")
 _PEM = re.compile(r"-----BEGIN [^-]+-----.*?-----END [^-]+-----", re.DOTALL)
@@ -38,10 +40,10 @@ class TokenKey:
     @classmethod
     def parse(cls, algorithm: str, text: str) -> TokenKey:
         """Return the key in a text: a secret, or PEM. Raises BadTokenKeyError."""
-        if algorithm.startswith("HS"):
+        if (shortest := SHORTEST_SECRETS.get(algorithm)) is not None:
             secret = text.encode()
-            if len(secret) < SHORTEST_SECRET:
-                raise BadTokenKeyError(f"a key of {algorithm} has at least {SHORTEST_SECRET} bytes")
+            if len(secret) < shortest:
+                raise BadTokenKeyError(f"a key of {algorithm} has at least {shortest} bytes")
             return cls(_id(b"HS" + secret), secret, secret)
         made: Any = jwt.get_algorithm_by_name(algorithm)
         try:
@@ -49,6 +51,8 @@ class TokenKey:
         except (jwt.PyJWTError, ValueError, TypeError):
             raise BadTokenKeyError(f"no key of {algorithm} in PEM") from None
         public = key.public_key() if hasattr(key, "public_key") else key
+        if algorithm.startswith(("RS", "PS")) and public.key_size < _SMALLEST_MODULUS:
+            raise BadTokenKeyError(f"a key of {algorithm} has at least {_SMALLEST_MODULUS} bits")
         return cls(
             _id(repr(sorted(made.to_jwk(public, as_dict=True).items())).encode()), key, public
         )

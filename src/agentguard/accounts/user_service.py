@@ -6,7 +6,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agentguard.accounts.errors import LastAdminError, NameTakenError, UnknownUserError
+from agentguard.accounts.errors import (
+    LastAdminError,
+    LastUserError,
+    NameTakenError,
+    UnknownUserError,
+)
 from agentguard.accounts.names import clean_name
 from agentguard.accounts.passwords import Passwords
 from agentguard.accounts.principal import Permission, Principal
@@ -77,13 +82,15 @@ class UserService:
         return await self._change(actor, reference, "user.signed_out_everywhere", User.signed_out)
 
     async def remove(self, actor: Principal, reference: str) -> User:
-        """Remove the user with all sessions and tokens. Raises LastAdminError."""
+        """Remove the user with all sessions and tokens. Raises LastAdminError, LastUserError."""
         actor.require(Permission.ADMIN)
 
         async def work(stores: UserStores) -> User:
             user = await found_user(stores, reference)
             if user.role is Role.ADMIN and await stores.users.admins() == 1:
                 raise LastAdminError
+            if len(await stores.users.oldest(2)) == 1:
+                raise LastUserError
             await stores.users.remove(user.id)
             await record_user(stores, self.trail, actor, user, "user.removed")
             return user

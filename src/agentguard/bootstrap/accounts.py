@@ -19,7 +19,7 @@ from agentguard.accounts.sign_in import SignInService
 from agentguard.accounts.single_sign_on import SingleSignOnService
 from agentguard.accounts.tokens import BadTokenKeyError, TokenKey, Tokens, key_texts
 from agentguard.accounts.user_service import UserService
-from agentguard.adapters.files.token_key import token_secret
+from agentguard.adapters.files.token_key import FOLDER, NAME, token_secret
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.recording import AuditTrail
 from agentguard.bootstrap.single_sign_on import single_sign_on_of
@@ -84,11 +84,23 @@ def _signing_key(settings: Settings) -> TokenKey:
             f"AGENTGUARD_TOKEN_ALGORITHM is {settings.token_algorithm}, but AGENTGUARD_TOKEN_KEY"
             " is not set. Set it to a private key in PEM."
         )
-    text = token_secret(settings.data_dir) if given is None else given.get_secret_value()
-    key = _key("AGENTGUARD_TOKEN_KEY", settings.token_algorithm, text)
+    if given is None:
+        return _made_key(settings)
+    key = _key("AGENTGUARD_TOKEN_KEY", settings.token_algorithm, given.get_secret_value())
     if not key.can_sign:
         raise SettingsError("AGENTGUARD_TOKEN_KEY is a public key. Set it to the private one.")
     return key
+
+
+def _made_key(settings: Settings) -> TokenKey:
+    """Return the key in the data directory, which an earlier version may have made shorter."""
+    try:
+        return TokenKey.parse(settings.token_algorithm, token_secret(settings.data_dir))
+    except BadTokenKeyError as error:
+        raise SettingsError(
+            f"The file {FOLDER}/{NAME} in the data directory is invalid: {error}. Delete it: the"
+            " next start makes another."
+        ) from None
 
 
 def _former_keys(algorithm: str, text: str) -> tuple[TokenKey, ...]:

@@ -21,14 +21,15 @@ def warn_of_unused_settings() -> None:
 def tell_of_loopback_only(settings: Settings, host: str, *, accounts: bool) -> None:
     """Log whether only loopback requests are accepted, without credentials.
 
-    `accounts`: whether there are keys, so that requests need credentials. It is a warning if the
-    server listens on an address of other machines, too.
+    `accounts`: whether there are keys or users, so that requests need credentials. It is a warning
+    if the server listens on an address of other machines, too.
     """
     if settings.api_key is not None or settings.proxy_authenticates or settings.users or accounts:
         return
     local = host == "localhost" or host.startswith(("127.", "::1"))
     (log.info if local else log.warning)(
         "loopback_requests_only",
-        detail="There is no API key: requests from this machine need none, others are refused. Set"
-        " AGENTGUARD_API_KEY, or run `agentguard keys create`, to accept others.",
+        detail="There are no API keys and no users: requests from this machine need no credentials,"
+        " others are refused. Set AGENTGUARD_API_KEY, run `agentguard keys create` or `agentguard"
+        " users create`, to accept others.",
     )

@@ -19,7 +19,7 @@ from agentguard.logs import configure_logs
 from agentguard.settings import Settings, load_settings
 from agentguard.web.app import create_app
 from agentguard.web.grpc_server import receiving
-from agentguard.web.set_up_link import tell_who_may_enter
+from agentguard.web.set_up_link import tell_who_may_enter, url_of
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class Application:
     async def _live_with(self, settings: Settings, receive: Receive, send: Send) -> None:
         async with open_app(settings, serving=True) as app:
             warn_of_unused_settings()
-            await tell_who_may_enter(app, f"http://{settings.api_host}:{settings.api_port}")
+            await tell_who_may_enter(app, url_of(settings.api_host, settings.api_port))
             self._api = create_app(app, process=str(os.getpid()))
             async with receiving(self._api.state.agentguard, shared=True):
                 await send({"type": "lifespan.startup.complete"})

@@ -26,7 +26,7 @@ from agentguard.web.stream_guard import StreamGuard
 BOOTSTRAP_KEY = Principal("api-key:bootstrap", PrincipalKind.API_KEY, EVERY_PERMISSION)
 """Whoever sends the key that AGENTGUARD_API_KEY sets."""
 LOOPBACK = Principal("loopback", PrincipalKind.LOOPBACK, EVERY_PERMISSION)
-"""Whoever sends a loopback request to a server without a key."""
+"""Whoever sends a loopback request to a server without keys and users."""
 ANYONE = Principal("anyone", PrincipalKind.ANYONE, frozenset({Permission.READ}))
 """Whoever reads the audit log's hashes, where they are public."""
 PROXY = Principal("proxy", PrincipalKind.PROXY, EVERY_PERMISSION)
@@ -34,15 +34,16 @@ PROXY = Principal("proxy", PrincipalKind.PROXY, EVERY_PERMISSION)
 
 
 class LoopbackOnlyError(AgentGuardError):
-    """A request that is not a loopback request reached a server without a key."""
+    """A request that is not a loopback request reached a server without keys and users."""
 
     code = "loopback-only"
     status = 403
 
     def __init__(self, violation: str) -> None:
         super().__init__(
-            f"{violation} No API key is set: only loopback requests are accepted. Set"
-            " AGENTGUARD_API_KEY, or create a key with `agentguard keys create`, to accept others."
+            f"{violation} There are no API keys and no users: only loopback requests are accepted."
+            " Set AGENTGUARD_API_KEY, run `agentguard keys create` or `agentguard users create`, to"
+            " accept others."
         )
 
 
@@ -63,8 +64,8 @@ class AuthenticationRequiredError(AgentGuardError):
 class Authenticator:
     """Makes the principal of each request.
 
-    By its credentials where there are any keys, else by the loopback rule. Where a proxy in front
-    authenticates and the bootstrap key is not set, requests need no credentials.
+    By its credentials where there are keys or users, else by the loopback rule. Where a proxy in
+    front authenticates and the bootstrap key is not set, requests need no credentials.
     """
 
     key: bytes | None

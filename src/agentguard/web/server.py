@@ -24,7 +24,7 @@ from agentguard.web.connections import connection_limits
 from agentguard.web.exposure import refuse_exposure
 from agentguard.web.grpc_server import receiving
 from agentguard.web.http_server import BACKLOG, Server, options
-from agentguard.web.set_up_link import tell_who_may_enter
+from agentguard.web.set_up_link import tell_who_may_enter, url_of
 
 log = structlog.get_logger(__name__)
 
@@ -146,7 +146,7 @@ def _tell(listening: list[socket.socket]) -> list[str]:
     urls = []
     for each in listening:
         host, port = each.getsockname()[:2]
-        urls.append(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        urls.append(url_of(host, port))
         log.info("listening", url=urls[-1], pid=os.getpid())
     warn_of_unused_settings()
     return urls

@@ -35,9 +35,9 @@ class StreamGuard:
         if message["type"] == "http.response.start":
             kind = Headers(raw=message.get("headers", [])).get("content-type", "")
             self._is_stream = kind.startswith("text/event-stream")
-        if self._ended:
+        elif self._ended:
             return
-        if self._is_stream and not await self._is_allowed():
+        elif self._is_stream and not await self._is_allowed():
             self._ended, message = True, _END
         await self._send(message)
 

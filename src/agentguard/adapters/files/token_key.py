@@ -8,7 +8,9 @@ from pathlib import Path
 
 from agentguard.adapters.files.folders import private_folder, write_new
 
-_FOLDER, _NAME = "accounts", "token-key"
+FOLDER, NAME = "accounts", "token-key"
+_SECRET_BYTES = 64
+"""As many as HS512 needs (RFC 7518 §3.2)."""
 
 
 def token_secret(data_dir: Path) -> str:
@@ -16,9 +18,9 @@ def token_secret(data_dir: Path) -> str:
 
     Raises OSError.
     """
-    path = data_dir / _FOLDER / _NAME
+    path = data_dir / FOLDER / NAME
     if not path.exists():
         private_folder(path.parent)
         with contextlib.suppress(FileExistsError):
-            write_new(path, f"{secrets.token_urlsafe(32)}\n".encode())
+            write_new(path, f"{secrets.token_urlsafe(_SECRET_BYTES)}\n".encode())
     return path.read_text("utf-8").strip()
