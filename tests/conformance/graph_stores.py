@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
+import pyarrow as pa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.files.runs import FileRunStore
@@ -272,6 +273,9 @@ class SteppingRuns:
 
     async def get(self, version_id: str) -> Runs:
         return await self.runs.get(version_id)
+
+    async def calls_of_trace(self, version_id: str, trace_id: str) -> pa.Table:
+        return await self.runs.calls_of_trace(version_id, trace_id)
 
     async def delete(self, version_ids: Iterable[str]) -> None:
         self.step()

@@ -18,16 +18,19 @@ import pytest
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.errors import DamagedRunsError, NoGraphError, VersionExistsError
 from agentguard.graph.model import Component, Graph
-from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, no_runs
+from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, calls_of_trace, no_runs
 from agentguard.graph.storage.history import KEPT_DAYS, NS_PER_DAY, History
 from agentguard.graph.storage.retention import HistoryRetention
 from agentguard.graph.storage.store import GRACE, GraphVersion
+from agentguard.ingest.payloads import DocumentPayload
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.kernel.errors import StorageFullError
 from agentguard.kernel.ids import sortable_id
+from agentguard.scan.pipeline import scan
+from tests.cli.traces import trace
 from tests.conformance.graph_stores import BACKENDS, DIED, Backend, Stored, dying_at
 from tests.conformance.graphs import BASIS, RUNS, SteppingClock, check_whole, line, version
-from tests.discovery.recordings import NAMES, graph
+from tests.discovery.recordings import NAMES, dialects, graph
 from tests.forking import CONTEXT
 from tests.graph.handmade import shop
 
@@ -150,6 +153,17 @@ async def test_a_taken_id_is_refused_and_changes_nothing(backend: Backend):
         assert [dataset.name for dataset in await store.datasets()] == ["a"]
         assert await store.newest() == put
         await check_whole(store, put)
+
+
+async def test_the_calls_of_one_trace_are_those_of_all_runs(backend: Backend):
+    runs = scan([DocumentPayload("t", trace(number)) for number in range(3)], dialects()).runs
+    async with backend.opened() as store:
+        put = version("shop", SteppingClock())
+        await store.put(put, runs)
+        for trace_id in [*dict.fromkeys(runs.calls.column("trace_id").to_pylist()), "unknown"]:
+            read = await store.calls_of_trace(put.id, trace_id)
+            assert read.equals(calls_of_trace([runs.calls], trace_id))
+            assert len(read) == 4 * (trace_id != "unknown")
 
 
 async def test_an_id_that_only_the_runs_do_not_know_is_refused_too(backend: Backend):

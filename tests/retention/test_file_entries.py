@@ -20,6 +20,7 @@ from agentguard.audit.entries import Entry
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
 from agentguard.kernel.clock import NS_PER_HOUR, system_clock, timestamp
+from agentguard.retention.expiries import ExpiryLog
 from agentguard.settings import Settings
 from agentguard.traces.store import Delivery
 from agentguard.traces.validation import make_decoder, validate
@@ -136,3 +137,18 @@ async def test_uploads_that_no_job_needs_go_without_an_entry(app: App, tmp_path:
 
     assert (deleted["uploads"], left.exists()) == (1, False)
     assert await told(app, "data.expired") == {}
+
+
+@pytest.mark.parametrize("purged", [False, True])
+async def test_deletions_of_spans_can_be_read_from_the_log(app: App, purged: bool, tmp_path: Path):
+    if purged:
+        await app.retention.purge(TESTER, LATER)
+    else:
+        await app.retention.expire(LATER)
+    async with open_app(Settings(data_dir=tmp_path)) as later:  # signs what is pending
+        pass
+    async with open_app(Settings(data_dir=tmp_path)) as later:
+        (found,) = await ExpiryLog(later.audit).expiries()
+
+    assert found.received_until == (LATER if purged else NOW)
+    assert found.at >= NOW

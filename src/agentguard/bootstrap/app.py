@@ -42,11 +42,13 @@ from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep
 from agentguard.playbooks.service import KIND as PLAYBOOK
 from agentguard.playbooks.service import PlaybookService
+from agentguard.retention.expiries import ExpiryLog
 from agentguard.scan.explaining import StoredTraces
 from agentguard.scan.jobs import KIND as SCAN
 from agentguard.scan.jobs import ScanJobs
 from agentguard.scan.live import LiveGraph, StoredLiveWindows
 from agentguard.scan.service import ScanService
+from agentguard.scan.trace_service import TraceService
 from agentguard.settings import Settings
 from agentguard.simulation.model import Thresholds
 from agentguard.simulation.service import KIND as SIMULATION
@@ -186,6 +188,11 @@ class App:
     @property
     def playbooks(self) -> PlaybookService:
         return PlaybookService(self.simulations, self.jobs)
+
+    @property
+    def stored_traces(self) -> TraceService:
+        spans, workers = self.traces.spans, self.traces.workers
+        return TraceService(spans, self.graphs, ExpiryLog(self.audit), workers, self.links)
 
     @property
     def uploaded(self) -> ScanJobs:

@@ -27,6 +27,7 @@ from agentguard.cli import (
     serve,
     simulate,
     simulations,
+    trace,
     traces,
     users,
     worker,
@@ -82,6 +83,7 @@ app.command(cls=Command, epilog=analyze.EXAMPLES)(analyze.analyze)
 app.command(cls=diff.DiffCommand, epilog=diff.EXAMPLES)(diff.diff)
 app.command(cls=Command, epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command(cls=Command, epilog=playbook.EXAMPLES)(playbook.playbook)
+app.command(cls=Command, epilog=trace.EXAMPLES)(trace.trace)
 app.command(cls=Command, epilog=purge.EXAMPLES)(purge.purge)
 app.command(cls=Command, epilog=migrate.EXAMPLES)(migrate.migrate)
 app.command(cls=Command, epilog=doctor.EXAMPLES)(doctor.doctor)

@@ -18,12 +18,12 @@ from agentguard.discovery.kinds import TYPES
 from agentguard.discovery.naming import Identity
 from agentguard.discovery.outcomes import infer_failed_runs
 from agentguard.discovery.ownership import Owners, owners
-from agentguard.discovery.partial import I64, Partial, Proof
+from agentguard.discovery.partial import I64, Mask, Partial, Proof
 from agentguard.discovery.prescan import Prescan
 from agentguard.discovery.role_passes import Pass, assign_roles
 from agentguard.discovery.rows import select_rows
 from agentguard.discovery.span_state import SpanState
-from agentguard.discovery.spantree import outline, span_tree
+from agentguard.discovery.spantree import SpanTree, outline, span_tree
 
 _EVIDENCE = {
     Proof.ATTRIBUTE: "an attribute of the call names the caller",
@@ -89,6 +89,17 @@ def explain(
     spans: pa.Table, dialects: Dialects, classifier: Classifier, seen: Prescan
 ) -> Explanation:
     """Explain the spans (SPAN_SCHEMA) of one trace; `seen` covers the whole window."""
+    found = discovered(spans, dialects, classifier, seen)
+    parent, order = outline(found.tree)
+    return Explanation(
+        found.tree.spans, tuple(found.span(row, depth) for row, depth in _walk(parent, order))
+    )
+
+
+def discovered(
+    spans: pa.Table, dialects: Dialects, classifier: Classifier, seen: Prescan
+) -> DiscoveredTrace:
+    """Return what discovery takes the spans (SPAN_SCHEMA) of one trace for."""
     tree = span_tree(spans)
     classifications = classifier.classify(tree.spans)
     changes = _Changes(classifications.roles())
@@ -96,11 +107,7 @@ def explain(
     owned = owners(state)
     infer_failed_runs(state, owned)
     partial_result = PartialBuilder(state, owned, dialects, seen).partial()
-    found = _Finder(state, owned, partial_result, changes)
-    parent, order = outline(tree)
-    return Explanation(
-        tree.spans, tuple(found.span(row, depth) for row, depth in _walk(parent, order))
-    )
+    return DiscoveredTrace(state, owned, partial_result, changes)
 
 
 class _Changes:
@@ -121,14 +128,29 @@ class _Changes:
         self._last = recorded.copy()
 
 
-class _Finder:
-    """Finds what the partial result says about each span."""
+class DiscoveredTrace:
+    """A trace with what discovery took its spans for; each is described when it is asked for."""
 
     def __init__(self, state: SpanState, owned: Owners, found: Partial, changes: _Changes) -> None:
         self._s, self._found, self._changes = state, found, changes
         self._row_of = select_rows(state, owned).row_of
 
+    @property
+    def tree(self) -> SpanTree:
+        return self._s.tree
+
+    @property
+    def roles(self) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
+        """Return the role of each span of the tree."""
+        return self._s.role[: len(self._s.tree.spans)]
+
+    @property
+    def failed(self) -> Mask:
+        """Return which spans of the tree failed, by their status or by what discovery inferred."""
+        return self._s.failed[: len(self._s.tree.spans)]
+
     def span(self, row: int, depth: int) -> ExplainedSpan:
+        """Return what is known of this span of the tree."""
         s = self._s
         explained = ExplainedSpan(
             row,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -84,6 +87,29 @@ def _packed(table: pa.Table) -> bytes:
 def _unpacked(stream: bytes) -> pa.Table:
     with pa.ipc.open_stream(stream) as reader:
         return reader.read_all()
+
+
+def calls_of_trace(calls: Iterable[pa.Table], trace_id: str) -> pa.Table:
+    """Return the calls (CALL_SCHEMA) of one trace from consecutive parts of all calls.
+
+    Their parents become rows of the result; -2: the caller's invocation is in another trace.
+    """
+    found, rows, before = [CALL_SCHEMA.empty_table()], [np.zeros(0, np.int64)], 0
+    for part in calls:
+        inside = np.flatnonzero(pc.equal(part.column("trace_id"), trace_id).to_numpy())
+        if len(inside):
+            found.append(part.take(pa.array(inside)))
+            rows.append(inside + before)
+        before += len(part)
+    table, place = pa.concat_tables(found), np.concatenate(rows)
+    parent = table.column("parent").to_numpy()
+    at = np.minimum(np.searchsorted(place, parent), max(len(place) - 1, 0))
+    if len(place):
+        parent = np.where(parent < 0, -1, np.where(place[at] == parent, at, -2))
+    field = table.schema.get_field_index("parent")
+    return table.set_column(
+        field, CALL_SCHEMA.field("parent"), pa.array(parent.astype(np.int32), pa.int32())
+    )
 
 
 def no_runs() -> Runs:

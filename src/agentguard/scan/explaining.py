@@ -75,7 +75,7 @@ def explain_stored(
     trace_id: str,
 ) -> Document:
     """Explain a trace in these sources. CPU-bound; raises TraceNotFoundError."""
-    wanted = _Wanted(trace_id)
+    wanted = WantedTrace(trace_id)
     found = [table for source in stored for table in source.tables(wanted.lower_half)]
     tables = (table for source in live for table in source.tables())
     return wanted.document(found, tables, dialects, "the stored spans")
@@ -85,7 +85,7 @@ def explain_payloads(
     dialects: Dialects, payloads: Iterable[Payload | Refusal], trace_id: str, where: str
 ) -> Document:
     """Explain a trace in these payloads. CPU-bound; raises TraceNotFoundError."""
-    wanted, decoder = _Wanted(trace_id), Decoder(dialects.wanted)
+    wanted, decoder = WantedTrace(trace_id), Decoder(dialects.wanted)
     found: list[pa.Table] = []
 
     def tables() -> Iterator[pa.Table]:
@@ -97,8 +97,8 @@ def explain_payloads(
     return wanted.document(found, tables(), dialects, where)
 
 
-class _Wanted:
-    """The trace that is asked for."""
+class WantedTrace:
+    """The trace that is asked for, by its id as written."""
 
     def __init__(self, trace_id: str) -> None:
         self._written = trace_id.strip()
@@ -170,7 +170,7 @@ def _span(each: ExplainedSpan, columns: Mapping[str, list[Any]], dialects: Diale
 
 def _place(each: ExplainedSpan) -> Document:
     return {
-        "component": each.component and _component(each.component),
+        "component": each.component and identity_document(each.component),
         "owner": each.caller and _owner(each.caller),
     }
 
@@ -183,7 +183,8 @@ def _role(role: Role) -> str | None:
     return None if role is Role.NONE else role.name.lower()
 
 
-def _component(component: Identity) -> Document:
+def identity_document(component: Identity) -> Document:
+    """Return what names a component."""
     return {
         "id": component.id,
         "kind": component.kind.value,
@@ -195,7 +196,7 @@ def _component(component: Identity) -> Document:
 def _owner(caller: Caller) -> Document:
     return {
         "span_id": caller.span_id,
-        "component": _component(caller.component),
+        "component": identity_document(caller.component),
         "type": caller.type,
         "via": caller.via,
         "proof": caller.proof.name.lower(),

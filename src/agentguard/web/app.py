@@ -54,6 +54,7 @@ from agentguard.web.routes import (
     simulate,
     simulations,
     sso,
+    traces,
     users,
 )
 from agentguard.web.schemas.audit import VerifyRequest
@@ -71,6 +72,7 @@ _ROUTES = (
     jobs,
     graph,
     components,
+    traces,
     diff,
     analysis,
     mitigations,

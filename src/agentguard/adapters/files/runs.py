@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,13 +25,14 @@ from agentguard.adapters.files.parquet import (
     write_parquet,
 )
 from agentguard.graph.errors import DamagedRunsError, NoGraphError, VersionExistsError
-from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
+from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs, calls_of_trace
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.errors import DISK_ERRORS, storage_error
 from agentguard.retention.policy import Item, Usage, usage_of
 
 _ORPHAN_SECONDS = 3600
 _DRAFT = ".draft"
+_BATCH_ROWS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,9 @@ class FileRunStore:
 
     async def get(self, version_id: str) -> Runs:
         return await asyncio.to_thread(self._read, version_id)
+
+    async def calls_of_trace(self, version_id: str, trace_id: str) -> pa.Table:
+        return await asyncio.to_thread(self._read_trace, version_id, trace_id)
 
     async def delete(self, version_ids: Iterable[str]) -> None:
         await asyncio.to_thread(self._unlink, list(version_ids))
@@ -101,15 +105,12 @@ class FileRunStore:
 
     def _read(self, version_id: str) -> Runs:
         runs_path, calls_path = self._paths(version_id)
-        try:
+        with _kept(version_id):
             return Runs(_table(runs_path, RUN_SCHEMA), _table(calls_path, CALL_SCHEMA))
-        except FileNotFoundError:
-            raise NoGraphError(
-                f"The runs of graph version {version_id!r} have been deleted. Request the newest"
-                " version."
-            ) from None
-        except UnreadableParquetError as error:
-            raise DamagedRunsError(version_id, str(error)) from error
+
+    def _read_trace(self, version_id: str, trace_id: str) -> pa.Table:
+        with _kept(version_id):
+            return calls_of_trace(_parts(self._paths(version_id)[1], CALL_SCHEMA), trace_id)
 
     def _paths(self, version_id: str) -> tuple[Path, Path]:
         return (
@@ -158,13 +159,42 @@ def _write_synced(path: Path, table: pa.Table) -> None:
         write_parquet(stream, table)
 
 
+@contextmanager
+def _kept(version_id: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise NoGraphError(
+            f"The runs of graph version {version_id!r} have been deleted. Request the newest"
+            " version."
+        ) from None
+    except UnreadableParquetError as error:
+        raise DamagedRunsError(version_id, str(error)) from error
+
+
 def _table(path: Path, schema: pa.Schema) -> pa.Table:
     """Read a table; columns that its writer, of an earlier version, did not know are null."""
     with readable():
         verify(path)
         with pq.ParquetFile(path, memory_map=False) as file:
-            table = file.read([name for name in schema.names if name in file.schema_arrow.names])
-        for place, each in enumerate(schema):
-            if each.nullable and each.name not in table.column_names:
-                table = table.add_column(place, each, pa.nulls(len(table), each.type))
-        return table.cast(schema)
+            return _of_schema(file.read(_known(file, schema)), schema)
+
+
+def _parts(path: Path, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Read a table in parts of bounded size."""
+    with readable():
+        verify(path)
+        with pq.ParquetFile(path, memory_map=False) as file:
+            for batch in file.iter_batches(_BATCH_ROWS, columns=_known(file, schema)):
+                yield _of_schema(pa.Table.from_batches([batch]), schema)
+
+
+def _known(file: pq.ParquetFile, schema: pa.Schema) -> list[str]:
+    return [name for name in schema.names if name in file.schema_arrow.names]
+
+
+def _of_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    for place, each in enumerate(schema):
+        if each.nullable and each.name not in table.column_names:
+            table = table.add_column(place, each, pa.nulls(len(table), each.type))
+    return table.cast(schema)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+import pyarrow as pa
+
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.graph.storage.history import History
@@ -129,6 +131,12 @@ class RunStore(Protocol):
 
     async def get(self, version_id: str) -> Runs:
         """Return them; raise NoGraphError if they are not kept."""
+
+    async def calls_of_trace(self, version_id: str, trace_id: str) -> pa.Table:
+        """Return the calls of one trace, see graph.runs.calls_of_trace, without reading them all.
+
+        Empty if it has none; raises NoGraphError as `get`.
+        """
 
     async def delete(self, version_ids: Iterable[str]) -> None:
         """Delete the runs of these versions; missing ones are no error."""

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import pyarrow as pa
+
 from agentguard.coordination.sharing import SharedReads
 from agentguard.graph.errors import NoGraphError
-from agentguard.graph.runs import Runs
+from agentguard.graph.runs import Runs, calls_of_trace
 from agentguard.graph.storage.history import History
 from agentguard.graph.storage.store import (
     LIVE,
@@ -89,6 +91,16 @@ class Graphs:
         if computed := self.unstored.get(version_id):
             return await asyncio.to_thread(computed.runs.unpacked)
         return await self.run_store.get(version_id)
+
+    async def calls_of_trace(self, version_id: str, trace_id: str) -> pa.Table:
+        """Return the calls of one trace behind this version, see graph.runs.calls_of_trace.
+
+        Raises NoGraphError if the runs are not kept.
+        """
+        if computed := self.unstored.get(version_id):
+            runs = await asyncio.to_thread(computed.runs.unpacked)
+            return await asyncio.to_thread(calls_of_trace, [runs.calls], trace_id)
+        return await self.run_store.calls_of_trace(version_id, trace_id)
 
     def as_of(self, newest: GraphVersion) -> int:
         """Return until when (ns) the newest version of its dataset has all spans.
