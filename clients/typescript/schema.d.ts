@@ -317,6 +317,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/traces/{trace_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Trace
+         * @description One stored trace as a tree of spans, with roles, owners and the failing path.
+         *
+         *     Its spans where they are stored; else its calls among the recorded runs of graph versions. 404
+         *     says whether the trace expired or was never stored, as far as that is known.
+         */
+        get: operations["get_trace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/graph/diff": {
         parameters: {
             query?: never;
@@ -5157,6 +5180,95 @@ export interface components {
          */
         SortKey: "name" | "calls" | "errors" | "p95" | "tokens" | "last_seen";
         /**
+         * SpanComponentDocument
+         * @description The component that a span stands for.
+         */
+        SpanComponentDocument: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["ComponentKind"];
+            /** Name */
+            name: string;
+            /**
+             * Identified
+             * @description False where spans show that it exists, but not its name.
+             */
+            identified: boolean;
+        };
+        /**
+         * SpanDocument
+         * @description One span of a trace.
+         */
+        SpanDocument: {
+            /** Span Id */
+            span_id: string;
+            /** Parent Id */
+            parent_id: string | null;
+            /**
+             * Parent
+             * @description `missing`: the parent is not stored. `cut`: the parents formed a cycle.
+             * @enum {string}
+             */
+            parent: "stored" | "none" | "missing" | "cut";
+            /**
+             * Depth
+             * @description Stored spans above it.
+             */
+            depth: number;
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @description The span's kind; null where only the call is known.
+             */
+            kind: string | null;
+            /** Service */
+            service: string | null;
+            /** Start */
+            start: string | null;
+            /** Duration Ms */
+            duration_ms: number | null;
+            /**
+             * Failed
+             * @description By its status, or as discovery infers it.
+             */
+            failed: boolean;
+            /**
+             * Role
+             * @description What discovery took it for; null: nothing.
+             */
+            role: string | null;
+            component: components["schemas"]["SpanComponentDocument"] | null;
+            /** @description Null: nothing called it, or unknown. */
+            owner: components["schemas"]["SpanOwnerDocument"] | null;
+            /**
+             * Url
+             * @description The span in a trace viewer, if AGENTGUARD_TRACE_URL is set.
+             */
+            url: string | null;
+        };
+        /**
+         * SpanOwnerDocument
+         * @description The component that made the call, and why.
+         */
+        SpanOwnerDocument: {
+            /**
+             * Span Id
+             * @description Its run; null where that is in another trace.
+             */
+            span_id: string | null;
+            component: components["schemas"]["SpanComponentDocument"];
+            /**
+             * Type
+             * @description The type of the dependency.
+             */
+            type: string | null;
+            /** Via */
+            via: string | null;
+            /** Why */
+            why: string;
+        };
+        /**
          * SpofChanges
          * @description How the single points of failure differ.
          */
@@ -5389,6 +5501,135 @@ export interface components {
              * @description Seconds.
              */
             expires_in: number;
+        };
+        /**
+         * TraceDocument
+         * @description A stored trace as a tree, and where it failed.
+         */
+        TraceDocument: {
+            /** Trace Id */
+            trace_id: string;
+            /** Url */
+            url: string | null;
+            /**
+             * Source
+             * @description `spans`: all of its stored spans. `runs`: the calls among the recorded runs of the graph version, because its spans are not stored.
+             * @enum {string}
+             */
+            source: "spans" | "runs";
+            /** Dataset */
+            dataset: string;
+            /** Graph Version */
+            graph_version: string | null;
+            /** @description `absorbed`: a call failed, the entry succeeded. `partly_failed`: a part that is not below the entry failed. */
+            outcome: components["schemas"]["TraceOutcome"];
+            /** Started At */
+            started_at: string | null;
+            /** Duration Ms */
+            duration_ms: number | null;
+            /** @description The root that started first. */
+            entry: components["schemas"]["SpanDocument"] | null;
+            /**
+             * Entry Is Root
+             * @description False where no root is stored.
+             */
+            entry_is_root: boolean;
+            /** Failed Spans */
+            failed_spans: number;
+            /** @description The end of the failing path. */
+            first_cause: components["schemas"]["SpanDocument"] | null;
+            /** @description What succeeded although a call below it failed. */
+            absorbed_by: components["schemas"]["SpanDocument"] | null;
+            /**
+             * Failing Path
+             * @description From the top to the first cause; of a long path the first and last spans.
+             */
+            failing_path: components["schemas"]["SpanDocument"][];
+            /** Failing Path Length */
+            failing_path_length: number;
+            /** Spans Total */
+            spans_total: number;
+            /** Spans Shown */
+            spans_shown: number;
+            /**
+             * Duplicates
+             * @description Copies of spans with the same id, which count once.
+             */
+            duplicates: number;
+            /** Missing Parents */
+            missing_parents: number;
+            /** Parent Cycles */
+            parent_cycles: number;
+            /**
+             * Notes
+             * @description What is missing, cut or left out, in sentences.
+             */
+            notes: string[];
+            /**
+             * Spans
+             * @description As a tree: parents before their children, siblings by start.
+             */
+            spans: components["schemas"]["TreeSpanDocument"][];
+        };
+        /**
+         * TraceOutcome
+         * @description What became of a trace, as far as its spans are stored.
+         * @enum {string}
+         */
+        TraceOutcome: "succeeded" | "absorbed" | "partly_failed" | "failed";
+        /**
+         * TreeSpanDocument
+         * @description A span in the tree.
+         */
+        TreeSpanDocument: {
+            /** Span Id */
+            span_id: string;
+            /** Parent Id */
+            parent_id: string | null;
+            /**
+             * Parent
+             * @description `missing`: the parent is not stored. `cut`: the parents formed a cycle.
+             * @enum {string}
+             */
+            parent: "stored" | "none" | "missing" | "cut";
+            /**
+             * Depth
+             * @description Stored spans above it.
+             */
+            depth: number;
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @description The span's kind; null where only the call is known.
+             */
+            kind: string | null;
+            /** Service */
+            service: string | null;
+            /** Start */
+            start: string | null;
+            /** Duration Ms */
+            duration_ms: number | null;
+            /**
+             * Failed
+             * @description By its status, or as discovery infers it.
+             */
+            failed: boolean;
+            /**
+             * Role
+             * @description What discovery took it for; null: nothing.
+             */
+            role: string | null;
+            component: components["schemas"]["SpanComponentDocument"] | null;
+            /** @description Null: nothing called it, or unknown. */
+            owner: components["schemas"]["SpanOwnerDocument"] | null;
+            /**
+             * Url
+             * @description The span in a trace viewer, if AGENTGUARD_TRACE_URL is set.
+             */
+            url: string | null;
+            /** On Failing Path */
+            on_failing_path: boolean;
         };
         /**
          * UserDocument
@@ -6288,6 +6529,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ComponentDetailsDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_trace: {
+        parameters: {
+            query?: {
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
+                dataset?: string | null;
+                /** @description Id of a stored graph version: the trace's calls among its runs. */
+                version?: string | null;
+                /** @description Spans to show. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceDocument"];
                 };
             };
             /** @description A problem (RFC 9457). */

@@ -48,6 +48,7 @@ PATHS = [
     "/api/graph/diff",
     "/api/agents/{agent_id}",
     "/api/components/{component_id}",
+    "/api/traces/{trace_id}",
     "/api/catalog",
     "/api/catalog/draft",
     "/api/simulate",
