@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
+from numpy.typing import NDArray
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 
@@ -101,14 +102,18 @@ def calls_of_trace(calls: Iterable[pa.Table], trace_id: str) -> pa.Table:
             found.append(part.take(pa.array(inside)))
             rows.append(inside + before)
         before += len(part)
-    table, place = pa.concat_tables(found), np.concatenate(rows)
-    parent = table.column("parent").to_numpy()
-    at = np.minimum(np.searchsorted(place, parent), max(len(place) - 1, 0))
-    if len(place):
-        parent = np.where(parent < 0, -1, np.where(place[at] == parent, at, -2))
-    field = table.schema.get_field_index("parent")
-    return table.set_column(
-        field, CALL_SCHEMA.field("parent"), pa.array(parent.astype(np.int32), pa.int32())
+    return _with_parents(pa.concat_tables(found), np.concatenate(rows))
+
+
+def _with_parents(calls: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
+    """Return the calls, taken from these rows of all calls, with parents among themselves."""
+    parent = calls.column("parent").to_numpy()
+    at = np.minimum(np.searchsorted(rows, parent), max(len(rows) - 1, 0))
+    if len(rows):
+        parent = np.where(parent < 0, -1, np.where(rows[at] == parent, at, -2))
+    column = pa.array(parent.astype(np.int32), pa.int32())
+    return calls.set_column(
+        calls.schema.get_field_index("parent"), CALL_SCHEMA.field("parent"), column
     )
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from agentguard.discovery.classification import Classifier
 from agentguard.discovery.dialects.conditions import KIND_NAMES
 from agentguard.discovery.dialects.loading import Dialects, Role
-from agentguard.discovery.explanation import DiscoveredTrace, discovered
+from agentguard.discovery.explanation import Caller, DiscoveredTrace, discovered
 from agentguard.discovery.failing_path import SpanOutcomes
 from agentguard.discovery.prescan import prescan
 from agentguard.discovery.span_state import TRANSPARENT
@@ -113,14 +113,16 @@ class _SpanDescriptions:
             "failed": bool(self._found.failed[row]),
             "role": None if explained.role is Role.NONE else explained.role.name.lower(),
             "component": explained.component and identity_document(explained.component),
-            "owner": explained.caller
-            and {
-                "span_id": self._labels.get(explained.caller.span_id, explained.caller.span_id),
-                "component": identity_document(explained.caller.component),
-                "type": explained.caller.type,
-                "via": explained.caller.via,
-                "why": explained.caller.why,
-            },
+            "owner": explained.caller and self._owner(explained.caller),
+        }
+
+    def _owner(self, caller: Caller) -> Document:
+        return {
+            "span_id": self._labels.get(caller.span_id, caller.span_id),
+            "component": identity_document(caller.component),
+            "type": caller.type,
+            "via": caller.via,
+            "why": caller.why,
         }
 
     def _value(self, column: str, row: int) -> Any:

@@ -48,13 +48,8 @@ def trace_document(view: TraceView, limit: int, links: TraceLinks) -> Document:
     spans, path = view.outcomes, failing_path(view.outcomes)
     depth, order = _walk(spans)
     shown_path = _without_middle(path.rows)
-    chosen = _chosen(depth, spans.start, shown_path, limit)
-    on_path = frozenset(path.rows)
-    listed = [
-        _span(view, row, int(depth[row]), links) | {"on_failing_path": row in on_path}
-        for row in order
-        if row in chosen
-    ]
+    chosen, on_path = _chosen(depth, spans.start, shown_path, limit), frozenset(path.rows)
+    rows = [row for row in order if row in chosen]
     return {
         "trace_id": view.trace_id,
         "url": links.url(view.trace_id),
@@ -63,12 +58,15 @@ def trace_document(view: TraceView, limit: int, links: TraceLinks) -> Document:
         "failing_path": [_span(view, row, int(depth[row]), links) for row in shown_path],
         "failing_path_length": len(path.rows),
         "spans_total": len(depth),
-        "spans_shown": len(listed),
+        "spans_shown": len(rows),
         "duplicates": view.duplicates,
         "missing_parents": int(spans.orphan.sum()) - len(view.cut),
         "parent_cycles": len(view.cut),
-        "notes": [*view.notes, *_notes(view, len(depth), len(listed), limit)],
-        "spans": listed,
+        "notes": [*view.notes, *_notes(view, len(depth), len(rows), limit)],
+        "spans": [
+            _span(view, row, int(depth[row]), links) | {"on_failing_path": row in on_path}
+            for row in rows
+        ],
     }
 
 
@@ -79,10 +77,7 @@ def _summary(
     links: TraceLinks,
 ) -> Document:
     spans, top = view.outcomes, entry(view.outcomes)
-    timed = spans.start > 0
-    start = int(spans.start[timed].min()) if timed.any() else 0
-    ends = spans.end[view.known_end]
-    absorbed = path.absorbed_by
+    start, duration = _times(view)
 
     def span(row: int | None) -> Document | None:
         return None if row is None else _span(view, row, int(depth[row]), links)
@@ -90,13 +85,23 @@ def _summary(
     return {
         "outcome": path.outcome.value,
         "started_at": timestamp(start),
-        "duration_ms": milliseconds(int(ends.max()) - start) if start and len(ends) else None,
+        "duration_ms": duration,
         "entry": span(top),
         "entry_is_root": top is not None and not bool(spans.orphan[top]),
         "failed_spans": int(spans.failed.sum()),
         "first_cause": span(path.rows[-1] if path.rows else None),
-        "absorbed_by": span(absorbed),
+        "absorbed_by": span(path.absorbed_by),
     }
+
+
+def _times(view: TraceView) -> tuple[int, float | None]:
+    """Return when the trace starts (ns; 0: unknown), and how long it takes (ms)."""
+    starts = view.outcomes.start[view.outcomes.start > 0]
+    ends = view.outcomes.end[view.known_end]
+    if not len(starts):
+        return 0, None
+    start = int(starts.min())
+    return start, milliseconds(int(ends.max()) - start) if len(ends) else None
 
 
 def _span(view: TraceView, row: int, depth: int, links: TraceLinks) -> Document:
