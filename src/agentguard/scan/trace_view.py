@@ -57,16 +57,22 @@ def trace_document(view: TraceView, limit: int, links: TraceLinks) -> Document:
         **_summary(view, path, depth, links),
         "failing_path": [_span(view, row, int(depth[row]), links) for row in shown_path],
         "failing_path_length": len(path.rows),
-        "spans_total": len(depth),
-        "spans_shown": len(rows),
-        "duplicates": view.duplicates,
-        "missing_parents": int(spans.orphan.sum()) - len(view.cut),
-        "parent_cycles": len(view.cut),
+        **_counts(view, len(rows)),
         "notes": [*view.notes, *_notes(view, len(depth), len(rows), limit)],
         "spans": [
             _span(view, row, int(depth[row]), links) | {"on_failing_path": row in on_path}
             for row in rows
         ],
+    }
+
+
+def _counts(view: TraceView, shown: int) -> Document:
+    return {
+        "spans_total": len(view.outcomes.parent),
+        "spans_shown": shown,
+        "duplicates": view.duplicates,
+        "missing_parents": int(view.outcomes.orphan.sum()) - len(view.cut),
+        "parent_cycles": len(view.cut),
     }
 
 
