@@ -161,14 +161,19 @@ async def test_a_lookup_among_10_000_keys_reads_one_row_of_an_index(stores):
     assert found.id == "00000000270f"
 
 
+@pytest.mark.parametrize("first", ["key", "user"])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_whether_accounts_exist_is_seen_without_opening_the_database(kind, tmp_path):
+async def test_whether_accounts_exist_is_seen_without_opening_the_database(kind, first, tmp_path):
     async with empty_database(kind) as server:
         assert not await has_accounts(tmp_path, server)
         assert list(tmp_path.iterdir()) == []
         async with open_database(tmp_path, server) as database:
             assert not await has_accounts(tmp_path, server)
-            await put(SqlUnitOfWork(database, system_clock), key())
+            stores = SqlUnitOfWork(database, system_clock)
+            if first == "key":
+                await put(stores, key())
+            else:
+                await stores.run(lambda s: s.users.put(user()))
 
         assert await has_accounts(tmp_path, server)
 

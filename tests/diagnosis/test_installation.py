@@ -9,7 +9,7 @@ import pytest
 
 from agentguard.adapters.files.parts import foreign_in
 from agentguard.adapters.files.quarantine import Quarantine
-from tests.diagnosis.doctor import Doctor
+from tests.diagnosis.doctor import PASSWORD, Doctor
 
 
 def test_a_data_directory_that_is_a_file_is_broken_and_says_what_to_set(
@@ -22,6 +22,21 @@ def test_a_data_directory_that_is_a_file_is_broken_and_says_what_to_set(
 
     assert finding == "broken"
     assert "is not writable: Not a directory. Set AGENTGUARD_DATA_DIR" in detail
+
+
+def test_no_secret_of_accounts_is_printed(doctor: Doctor):
+    """`examine` looks for the planted one in all that is printed."""
+    checks = doctor.examine(
+        AGENTGUARD_API_KEY=PASSWORD,
+        AGENTGUARD_TOKEN_KEY=PASSWORD * 3,
+        AGENTGUARD_TOKEN_FORMER_KEYS=f"{PASSWORD * 4},{PASSWORD}",
+        AGENTGUARD_OIDC_ISSUER="https://id.example",
+        AGENTGUARD_OIDC_CLIENT_ID="agentguard",
+        AGENTGUARD_OIDC_CLIENT_SECRET=PASSWORD,
+        AGENTGUARD_PUBLIC_URL="https://agents.example",
+    )
+
+    assert "data directory" in checks
 
 
 def test_a_disk_without_room_says_what_to_do(doctor: Doctor, monkeypatch: pytest.MonkeyPatch):

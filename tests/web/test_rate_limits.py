@@ -9,7 +9,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from agentguard.accounts.roles import Role
 from agentguard.web.app import create_app
+from tests.acting import TESTER
 from tests.services import redis_url
 from tests.web.serving import client_of, opened, served
 from tests.web.systems import shop
@@ -125,6 +127,24 @@ async def test_a_key_has_one_limit_wherever_it_is_used_from_and_whatever_clients
                     answers.append((await client.get("/api/datasets")).status_code)
 
     assert answers == [200, *[429] * 5]
+
+
+async def test_a_user_has_one_limit_with_sessions_and_tokens_alike(tmp_path: Path):
+    who = {"name": "ada", "password": "correct horse battery staple"}
+    async with opened(tmp_path, rate_limit=3, api_key=KEY) as app:
+        for name in ("ada", "bob"):
+            await app.accounts.users.create(TESTER, name, Role.VIEWER, who["password"])
+        async with client_of(create_app(app)) as client:
+            assert (await client.post("/api/auth/sign-in", json=who)).status_code == 200
+            issued = (await client.post("/api/auth/token", json=who)).json()["access_token"]
+            other = await client.post("/api/auth/token", json=who | {"name": "bob"})
+            answers = [await client.get("/api/datasets") for _ in range(2)]
+            client.cookies.clear()
+            for token in (issued, issued, other.json()["access_token"]):
+                headers = {"Authorization": f"Bearer {token}"}
+                answers.append(await client.get("/api/datasets", headers=headers))
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 200]
 
 
 async def test_who_has_no_key_uses_up_nobodys_requests(tmp_path: Path):

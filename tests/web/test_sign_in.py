@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from agentguard.accounts.back_off import ACCOUNT
 from agentguard.accounts.roles import Role
@@ -16,7 +17,10 @@ from agentguard.audit.entries import Entry
 from agentguard.audit.store import EntryFilter
 from agentguard.bootstrap.app import App
 from agentguard.web.app import create_app
+from agentguard.web.schemas import users as users_schemas
+from agentguard.web.schemas.requests import RequestBody
 from agentguard.web.set_up_link import print_set_up_link, url_of
+from agentguard.web.validation import InvalidRequestError
 from tests.accounts.quick import _quick_hashes  # noqa: F401 - a fixture
 from tests.acting import TESTER
 from tests.web.serving import client_of, opened, until
@@ -286,6 +290,47 @@ async def test_the_link_is_one_that_a_browser_can_open(
 @pytest.mark.parametrize(("host", "url"), [("::1", "http://[::1]:8"), ("h", "http://h:8")])
 def test_the_url_of_an_address(host, url):
     assert url_of(host, 8) == url
+
+
+SECRETS = [
+    (model, name)
+    for model in vars(users_schemas).values()
+    if isinstance(model, type) and issubclass(model, RequestBody)
+    for name, field in model.model_fields.items()
+    if "SecretStr" in str(field.annotation)
+]
+
+
+@pytest.mark.parametrize(("model", "name"), SECRETS)
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("zq9" * 400, "must have at most "),
+        (912912, "must be a string."),
+        (["zq912"], "must be a string."),
+    ],
+)
+def test_a_wrong_secret_is_refused_without_being_repeated(model, name, wrong, told):
+    with pytest.raises(ValidationError) as refused:
+        model.model_validate({name: wrong})
+
+    faults = [{**each, "loc": ("body", *each["loc"])} for each in refused.value.errors()]
+    error = InvalidRequestError([each for each in faults if each["type"] != "missing"])
+    assert f"`{name}` {told}" in str(error)
+    for part in ("zq9", "912", "item"):
+        assert part not in str(error)
+        assert part not in str(error.extensions)
+
+
+async def test_a_short_password_is_not_repeated_either(tmp_path):
+    async with serving(tmp_path, "admin") as (_, client):
+        await sign_in(client, "admin")
+        short = {"name": "eve", "role": "viewer", "password": "zq9-open-sesame"[:14]}
+        answer = await client.post("/api/users", json=short)
+
+    assert answer.status_code == 422
+    assert "`password` must have at least 15 character(s)." in answer.json()["detail"]
+    assert "zq9" not in answer.text
 
 
 async def test_a_password_is_changed_by_its_owner_who_knows_it(tmp_path):

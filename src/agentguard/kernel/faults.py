@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _LONGEST_VALUE = 80
+SECRET = "secret"  # noqa: S105 - a type of errors
+"""Type of errors about secrets, which are not repeated."""
 
 _REQUIREMENTS = {
     "missing": "is required",
@@ -56,7 +58,7 @@ def requirement(fault: Mapping[str, Any]) -> str:
 def given_value(fault: Mapping[str, Any]) -> str:
     """Return "; got VALUE", or nothing where the value does not help or is an object."""
     value = fault.get("input")
-    if fault["type"] in ("missing", "extra_forbidden", "json_invalid", "value_error"):
+    if fault["type"] in ("missing", "extra_forbidden", "json_invalid", "value_error", SECRET):
         return ""
     if isinstance(value, dict | list):
         return f"; got {'an object' if isinstance(value, dict) else f'a list of {len(value)}'}"

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 
 from agentguard.accounts.names import LONGEST_NAME
 from agentguard.accounts.passwords import LONGEST, SHORTEST
 from agentguard.accounts.principal import Permission, PrincipalKind
 from agentguard.accounts.roles import Role
+from agentguard.kernel.faults import SECRET, requirement
 from agentguard.web.schemas.common import Document, Time
 from agentguard.web.schemas.requests import RequestBody
+
+
+def _unrepeated(value: object, handler: ValidatorFunctionWrapHandler) -> SecretStr:
+    """Return the secret; the error about a wrong one does not hold it."""
+    try:
+        found: SecretStr = handler(value)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        kind = fault["type"].replace("too_", "string_too_")  # of characters, not of items
+        told = {"fault": requirement({**fault, "type": kind})}
+        raise PydanticCustomError(SECRET, "{fault}", told) from None
+    return found
+
 
 UserName = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, examples=["ada"])]
 NewPassword = Annotated[
@@ -21,8 +42,9 @@ NewPassword = Annotated[
         max_length=LONGEST,
         description=f"At least {SHORTEST} characters.",
     ),
+    WrapValidator(_unrepeated),
 ]
-Password = Annotated[SecretStr, Field(max_length=LONGEST)]
+Password = Annotated[SecretStr, Field(max_length=LONGEST), WrapValidator(_unrepeated)]
 
 
 class UserDocument(Document):
@@ -78,7 +100,7 @@ class SignInRequest(RequestBody):
 class SetUpRequest(RequestBody):
     """The first administrator, and the token of the link that the server printed."""
 
-    token: Annotated[SecretStr, Field(max_length=200)]
+    token: Annotated[SecretStr, Field(max_length=200), WrapValidator(_unrepeated)]
     name: UserName
     password: NewPassword
 
