@@ -3350,7 +3350,7 @@ export interface components {
         };
         /**
          * GameDayDocument
-         * @description A dependency that was never seen failing, and what trying it would tell.
+         * @description What was never seen, and what trying it would tell.
          */
         GameDayDocument: {
             /** Source */
@@ -3361,7 +3361,7 @@ export interface components {
             calls: number;
             /**
              * Survives
-             * @description Probability that the source survives.
+             * @description Probability that the source survives, or that the standby takes over.
              */
             survives: number;
             /** Runs Lost If Survived */
@@ -3373,6 +3373,11 @@ export interface components {
              * @description Of the variance of the runs lost.
              */
             narrows: number;
+            /**
+             * Standby
+             * @description Declared to take over for the target, and never seen to; otherwise null.
+             */
+            standby: string | null;
         };
         /**
          * GraphDocument

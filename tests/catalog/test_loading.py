@@ -18,7 +18,7 @@ from agentguard.catalog.backstage import entity_name
 from agentguard.catalog.errors import CatalogFormatError
 from agentguard.catalog.loading import load_catalog, load_catalogs, read_declarations
 from agentguard.catalog.matching import Standing, match
-from agentguard.catalog.model import Catalog, Entry, EntryKind, Reference, merge
+from agentguard.catalog.model import Catalog, Entry, EntryKind, OnFailure, Reference, merge
 from agentguard.catalog.reading import read_catalog
 from agentguard.catalog.writing import imported_text
 from agentguard.kernel.yaml_nodes import MAX_CHARACTERS
@@ -321,12 +321,25 @@ def test_what_is_imported_says_where_each_entry_comes_from_and_declares_the_same
     assert "skipped; a System" in text
 
 
+references = st.lists(st.builds(Reference, st.sampled_from("abcd")), max_size=2, unique=True).map(
+    tuple
+)
+on_failure = st.builds(
+    OnFailure,
+    optional=references,
+    asynchronous=references,
+    any_of=st.just(()) | references.filter(lambda group: len(group) > 1).map(lambda g: (g,)),
+    standbys=references,
+    replicas=st.none() | st.integers(1, 9),
+    retries=st.none() | st.integers(0, 9),
+)
 entries = st.builds(
     Entry,
     st.sampled_from(EntryKind),
     name=st.text("abc \n#:'\"é", min_size=1, max_size=6).filter(str.strip),
     owner=st.none() | st.text("xy\n#: ", min_size=1, max_size=5).filter(str.strip),
     value_per_run=st.none() | st.floats(0, 1e9),
+    failing=st.none() | on_failure.filter(lambda f: f != OnFailure()),
     aliases=st.lists(st.sampled_from(["abc*", "*xyz", "kasse"]), max_size=2, unique=True).map(
         tuple
     ),
@@ -338,5 +351,9 @@ entries = st.builds(
 def test_what_is_written_is_read_back(entries):
     read = read_catalog(imported_text(Catalog(tuple(entries), "EUR")), origin="c").entries
 
-    told = [(e.declares, e.name, e.owner, e.value_per_run, e.aliases) for e in read]
-    assert told == [(e.declares, e.name, e.owner, e.value_per_run, e.aliases) for e in entries]
+    assert [_told(e) for e in read] == [_told(e) for e in entries]
+
+
+def _told(e: Entry) -> tuple[object, ...]:
+    failing = None if e.declares is EntryKind.WORKFLOW else e.failing
+    return e.declares, e.name, e.owner, e.value_per_run, e.aliases, failing

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agentguard.catalog.errors import CatalogFormatError
 from agentguard.catalog.loading import load_catalog
-from agentguard.catalog.model import Criticality, Entry, EntryKind, Reference
+from agentguard.catalog.model import Criticality, Entry, EntryKind, OnFailure, Reference
 from agentguard.catalog.reading import read_catalog
 
 FULL = """\
@@ -66,6 +66,29 @@ def test_everything_that_can_be_declared():
         Entry(EntryKind.COMPONENT, "model:gpt-4o", None, "platform", None, 16, "c.yaml"),
         Entry(EntryKind.ANY, None, "ledger", None, None, 18, "c.yaml", ("ledger-*", "books")),
     )
+
+
+def test_what_happens_on_failure_can_be_declared():
+    (entry, other) = read_catalog(
+        "agents:\n  - {name: A, optional: [B], required: [C], async: [q], any_of: [[m, n], [x, y]],"
+        " retries: 0}\ncomponents:\n  - {name: m, standbys: [n], replicas: 3}",
+        origin="catalog.yaml",
+    ).entries
+
+    assert entry.failing == OnFailure(
+        optional=(Reference("B"),),
+        required=(Reference("C"),),
+        asynchronous=(Reference("q"),),
+        any_of=((Reference("m"), Reference("n")), (Reference("x"), Reference("y"))),
+        retries=0,
+    )
+    assert other.failing == OnFailure(standbys=(Reference("n"),), replicas=3)
+
+
+def test_nothing_declared_of_failures_is_none():
+    (entry,) = read_catalog("agents: [{name: A, optional: null}]", origin="c").entries
+
+    assert entry.failing is None
 
 
 def test_a_plain_list_is_a_list_of_agents():
@@ -162,6 +185,19 @@ def test_an_empty_section_is_fine():
         ("agents:\n  - name: A\n    models: gpt-4o", "c.yaml:3:", "must be a list"),
         ("agents:\n  - name: A\n    tools: [4]", "c.yaml:3:", "must be text, not"),
         ("workflows:\n  - name: A\n    models: []", "c.yaml:3:", "unknown key 'models'"),
+        ("workflows:\n  - name: A\n    optional: [B]", "c.yaml:3:", "unknown key 'optional'"),
+        ("agents:\n  - name: A\n    optional: B", "c.yaml:3:", "must be a list"),
+        ("agents:\n  - name: A\n    any_of: [B, C]", "c.yaml:3:", "must be a list"),
+        ("agents:\n  - name: A\n    any_of: [[B]]", "c.yaml:3:", "two entries at least"),
+        ("agents:\n  - name: A\n    any_of: [[B, B]]", "c.yaml:3:", "two entries at least"),
+        ("agents:\n  - name: A\n    replicas: 0", "c.yaml:3:", "a whole number from 1"),
+        ("agents:\n  - name: A\n    retries: -1", "c.yaml:3:", "a whole number from 0"),
+        ("agents:\n  - name: A\n    retries: 1.5", "c.yaml:3:", "a whole number from 0"),
+        (
+            "agents:\n  - name: A\n    required: [B]\n    async: [B]",
+            "c.yaml:3:",
+            "'B' is both required and not",
+        ),
         ('agents:\n  - name: "\\ud800"', "c.yaml:2:", "lone surrogate"),
         ("\x00", "c.yaml", "is not YAML"),
         ("", "c.yaml", "is empty"),

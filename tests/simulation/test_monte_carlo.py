@@ -210,6 +210,37 @@ def test_a_component_fails_with_its_host_in_the_same_mode():
     assert shares(found)["w"] == pytest.approx(shares(outcome(graph, runs, B="errors:0.5"))["w"])
 
 
+def two_hosts(first: int, second: int) -> Graph:
+    hosts = [component(name, ComponentKind.SERVICE) for name in ("S", "T")]
+    graph = world(needs("A", "B"), workflows=[workflow("w", "A")], components=hosts)
+    runs_in = (
+        Hosting("B", host, ComponentKind.SERVICE, host, BASIS, evidence("B"), runs=runs)
+        for host, runs in (("S", first), ("T", second))
+    )
+    return replace(graph, runs_in=tuple(runs_in))
+
+
+def test_what_runs_in_two_failing_hosts_fails_as_each_in_its_share():
+    runs = record([("w", call("A", call("B")))] * 10)
+
+    found = outcome(two_hosts(3, 1), runs, S="outage", T="errors:0.5")
+
+    assert found.monte_carlo is not None
+    assert {(f.id, f.mode, f.share) for f in found.monte_carlo.faults if f.id == "B"} == {
+        ("B", "outage", 0.75),
+        ("B", "errors:0.5", 0.25),
+    }
+    part = shares(outcome(two_hosts(3, 1), runs, B="errors:0.875"))["w"]
+    assert shares(found)["w"] == pytest.approx(part, abs=0.01)
+
+
+def test_two_hosts_that_fail_alike_are_one_fault():
+    found = outcome(two_hosts(3, 1), record([("w", call("A", call("B")))]), S="outage", T="outage")
+
+    assert found.monte_carlo is not None
+    assert [(f.mode, f.share) for f in found.monte_carlo.faults if f.id == "B"] == [("outage", 1)]
+
+
 def test_a_wrong_answer_goes_up_to_the_caller_and_on_with_a_handoff():
     graph = world(
         needs("A", "M"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agentguard.simulation.beliefs import beliefs
 from agentguard.simulation.bits import DRAWS, drawn, planes, unpacked
-from agentguard.simulation.first_failures import Scenario
+from agentguard.simulation.first_failures import Scenario, without_calls
 from agentguard.simulation.losses import losses
 from agentguard.simulation.recording import recording
 from agentguard.simulation.replay import Replayed, replay
@@ -20,8 +20,14 @@ from tests.simulation.strategies import NAMES, RETURNING, recorded_worlds, scena
 class PlainReplay:
     """One draw at a time. The draws themselves (bits) are taken from the beliefs."""
 
-    def __init__(self, r, b, down) -> None:
+    def __init__(self, r, b, down, failed) -> None:
         self.r = r
+        self.silent = [
+            (caller, unpacked(drawn(r.span, planes(b.survival_chances(rows)), b.seed, 5)) > 0)
+            for caller, dependency in without_calls(r, Scenario(frozenset(failed)))
+            for rows in [np.full(len(r.target), dependency)]
+            if caller not in failed
+        ]
         survives, every = b.survival_chances(r.dependency), np.arange(len(r.target))
         self.survives = unpacked(drawn(r.span, planes(survives), b.seed, 5)) > 0
         chances = [
@@ -38,7 +44,7 @@ class PlainReplay:
         lost: set[int] = set()
         for i in sorted(range(len(r.target)), key=lambda i: -r.depth[i]):
             out = (
-                r.target[i] in failed
+                (r.target[i] in failed or self.through_silent(i, draw))
                 and not r.failed[i]
                 and not any(r.target[a] in failed for a in self.ancestors(i))
             )
@@ -61,6 +67,13 @@ class PlainReplay:
                 lost.add(int(r.run[i]))
         return set(hard), lost
 
+    def through_silent(self, i, draw):
+        """Whether it fails with a dependency without recorded calls."""
+        return any(
+            self.r.target[i] == caller and not survived[i, draw] and not self.r.repeats[i]
+            for caller, survived in self.silent
+        )
+
     def ancestors(self, i):
         while (i := int(self.r.parent[i])) >= 0:
             yield i
@@ -73,7 +86,7 @@ def replayed(made, failed, seed, **more) -> tuple[Replayed, PlainReplay, set[int
     numbers = {r.components.index(f) for f in failed}
     down = structural_failures(r, structure(graph, runs), [numbers])
     found = replay(r, [Scenario(frozenset(numbers))], b, down, **more)
-    return found, PlainReplay(r, b, down[0]), numbers
+    return found, PlainReplay(r, b, down[0], numbers), numbers
 
 
 @settings(max_examples=40, deadline=None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agentguard.analysis.centrality import Betweenness, betweenness, pagerank
 from agentguard.analysis.combinations import combinations
 from agentguard.analysis.cycles import shortest_cycle, simple_cycles, strongly_connected
-from agentguard.analysis.impact import Impacts, impacts
+from agentguard.analysis.impact import Impacts, impacts_in
 from agentguard.analysis.levels import spofs_at
 from agentguard.analysis.likelihood import likelihoods, used_components
 from agentguard.analysis.model import RISK_VERSION, Analysis, Centrality, Cycle, Series, Spof
@@ -23,7 +23,8 @@ from agentguard.graph.hosting import dependencies_at
 from agentguard.graph.level import Level
 from agentguard.graph.model import Dependency, Evidence, Graph
 from agentguard.graph.runs import Runs
-from agentguard.simulation.outages import Model, recorded
+from agentguard.simulation.methods import recorded
+from agentguard.simulation.outages import Model
 from agentguard.simulation.spares import NOTHING_SPARED, Spared, spared
 from agentguard.simulation.stakes import stakes
 from agentguard.simulation.structural import Structure, structure
@@ -110,9 +111,9 @@ class _Replayed:
 
     @staticmethod
     def of(graph: Graph, runs: Runs | None, seed: int) -> _Replayed:
-        found = impacts(graph, runs, seed=seed)
         model = Model.of(graph, runs, seed=seed) if runs is not None and recorded(runs) else None
         s = structure(graph, runs) if model is None else model.structure
+        found = impacts_in(graph, s, model)
         return _Replayed(found, model, s, _spared(graph, runs, found, seed))
 
     def points(self, graph: Graph, level: Level) -> tuple[tuple[Spof, ...], tuple[Series, ...]]:

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
-from agentguard.simulation.beliefs import Beliefs, beliefs
+from agentguard.simulation.beliefs import Beliefs
 from agentguard.simulation.engine import Closure, blast_radius
 from agentguard.simulation.losses import HIT_PROBABILITY, hits, losses
 from agentguard.simulation.merging import merged
+from agentguard.simulation.methods import recorded
 from agentguard.simulation.model import BlastRadius, Method, Scenario, WorkflowRuns
-from agentguard.simulation.recording import Recording, recording
+from agentguard.simulation.outages import Model
+from agentguard.simulation.recording import Recording
 from agentguard.simulation.replay import replay
 from agentguard.simulation.replay_outcome import numbered
 from agentguard.simulation.single_failures import failing_nodes, single_failures
@@ -51,19 +53,23 @@ class Impacts:
 
 
 def impacts(graph: Graph, runs: Runs | None, *, seed: int) -> Impacts:
-    """Return the impact of every component, equal to what `simulate` finds one by one.
+    """Return the impact of every component, equal to what `simulate` finds one by one."""
+    model = Model.of(graph, runs, seed=seed) if runs is not None and recorded(runs) else None
+    return impacts_in(graph, structure(graph, runs) if model is None else model.structure, model)
+
+
+def impacts_in(graph: Graph, s: Structure, model: Model | None) -> Impacts:
+    """Return the same; the model holds the recorded runs (None: there are none).
 
     The structural part takes a few passes over the dependencies; the replays take, summed over the
     components, the number of calls times their depth.
     """
-    s = structure(graph, runs)
     closure = Closure(graph)
     closed = {c: closure.of([c]) for c in s.components}
     worst = _Worst(s, closed)
-    if runs is None or not runs.runs.num_rows or not runs.calls.num_rows:
+    if model is None:
         return _structural(s, worst)
-    r = recording(graph, runs)
-    return _replayed(s, worst, r, beliefs(graph, r, seed=seed))
+    return _replayed(s, worst, model.recording, model.beliefs)
 
 
 class _Worst:

@@ -15,9 +15,9 @@ from agentguard.catalog.model import Catalog
 from agentguard.graph.documents import origin_of
 from agentguard.graph.runs import Runs
 from agentguard.graph.selection import GraphSelector, SelectedGraph
+from agentguard.simulation.methods import recorded
 from agentguard.simulation.mitigations import mitigations
 from agentguard.simulation.money import run_values
-from agentguard.simulation.outages import recorded
 from agentguard.simulation.service import ResolvedFailure
 
 

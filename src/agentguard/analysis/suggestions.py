@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from agentguard.analysis.model import Analysis
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
+from agentguard.simulation.methods import recorded
 from agentguard.simulation.mitigations import (
     Mitigation,
     MitigationKind,
@@ -14,7 +15,7 @@ from agentguard.simulation.mitigations import (
     ranked,
     valued,
 )
-from agentguard.simulation.outages import Model, recorded
+from agentguard.simulation.outages import Model
 from agentguard.simulation.retries import retry_mitigations
 
 MOST_FATES = 10

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
@@ -34,7 +34,15 @@ def named(ids: Sequence[str]) -> dict[str, object]:
 
 def traces_in(document: object) -> tuple[str, ...]:
     """Return the first trace ids that a document names, in their order, each once."""
-    return tuple(islice(dict.fromkeys(_trace_ids(document)), MOST_NAMED))
+    return tuple(islice(_distinct(_trace_ids(document)), MOST_NAMED))
+
+
+def _distinct(texts: Iterable[str]) -> Iterator[str]:
+    seen = set[str]()
+    for text in texts:
+        if text not in seen:
+            seen.add(text)
+            yield text
 
 
 def _trace_ids(value: object) -> Iterator[str]:

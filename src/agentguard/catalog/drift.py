@@ -9,6 +9,7 @@ from enum import StrEnum
 from agentguard.catalog.candidates import Rank
 from agentguard.catalog.matching import Match, Matches
 from agentguard.catalog.model import Entry, Reference
+from agentguard.catalog.named import Named
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Component, Dependency, Graph
 
@@ -81,64 +82,35 @@ class _ObservedUses:
     """The graph's dependencies by caller, and the names by which entries refer to components."""
 
     def __init__(self, graph: Graph, matches: Matches) -> None:
-        self._components = {c.id: c for c in graph.components}
-        self._names = {
-            m.component: _names(self._components[m.component], m.entry) for m in matches.components
-        }
+        self._named = Named(graph, matches)
         self._by_source: dict[str, list[Dependency]] = {}
         for d in graph.dependencies:
             self._by_source.setdefault(d.source, []).append(d)
 
+    def _used(self, sources: Iterable[str]) -> Iterable[Extra]:
+        known = self._named.components
+        found = (d for s in sources for d in self._by_source.get(s, ()))
+        return (Extra(d, known[d.target]) for d in found if d.target in known)
+
     def uses(self, entry: Entry, found: Iterable[Match]) -> Iterable[Drift]:
         sources = tuple(m.component for m in found)
-        used = [
-            Extra(d, self._components[d.target])
-            for s in sources
-            for d in self._by_source.get(s, ())
-            if d.target in self._components
-        ]
+        used = list(self._used(sources))
         listed = _declared(entry)
         every = [r for references in listed.values() for r in references]
         for aspect, references in listed.items():
             missing = tuple(
-                r.text for r in references if not any(self._is(r, u.target) for u in used)
+                r.text for r in references if not any(self._named.means(r, u.target) for u in used)
             )
             extra = tuple(
                 u
                 for u in used
                 if _aspect(u.target.kind) is aspect
-                and not any(self._is(r, u.target) for r in every)
+                and not any(self._named.means(r, u.target) for r in every)
             )
             if missing or extra:
                 yield Drift(
                     entry, aspect, sources, _reason(entry, aspect, missing, extra), missing, extra
                 )
-
-    def _is(self, reference: Reference, target: Component) -> bool:
-        """Return whether the reference means this component.
-
-        By id, with or without the environment, or by name and optional kind.
-        """
-        if reference.text == target.id:
-            return True
-        names = self._names.get(target.id, frozenset())
-        if reference.kind is None:
-            return reference.text.casefold() in names
-        return reference.kind is target.kind and reference.name.casefold() in names
-
-
-def _names(c: Component, entry: Entry | None) -> frozenset[str]:
-    declared = (entry.id, entry.name, *(other.name for other in entry.also)) if entry else ()
-    on_server = f"{c.server}/{c.name}" if c.server else None
-    texts = (
-        c.id,
-        c.id.removeprefix(f"{c.environment}/".casefold()),
-        c.name,
-        on_server,
-        *c.spellings,
-        *declared,
-    )
-    return frozenset(text.casefold() for text in texts if text is not None)
 
 
 def _declared(entry: Entry) -> Mapping[Aspect, list[Reference]]:

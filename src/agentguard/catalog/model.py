@@ -67,6 +67,26 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class OnFailure:
+    """What a component does when something fails: facts that override what was estimated."""
+
+    optional: tuple[Reference, ...] = ()
+    """It survives without these."""
+    required: tuple[Reference, ...] = ()
+    """It fails without these."""
+    asynchronous: tuple[Reference, ...] = ()
+    """It does not wait for these."""
+    any_of: tuple[tuple[Reference, ...], ...] = ()
+    """Of each group one is enough."""
+    standbys: tuple[Reference, ...] = ()
+    """What its callers turn to when it fails itself."""
+    replicas: int | None = None
+    """Instances of it; its outage is that of all."""
+    retries: int | None = None
+    """How often it repeats a failed call."""
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One declaration with an id, a name or both.
 
@@ -92,6 +112,8 @@ class Entry:
     tools: tuple[Reference, ...] | None = None
     also: tuple[Entry, ...] = ()
     """Declarations of the same component in other files."""
+    failing: OnFailure | None = None
+    """What it does when something fails; None if nothing is declared of this."""
 
     @property
     def label(self) -> str:
@@ -123,6 +145,7 @@ class Entry:
             depends_on=other.depends_on if self.depends_on is None else self.depends_on,
             models=other.models if self.models is None else self.models,
             tools=other.tools if self.tools is None else self.tools,
+            failing=self.failing or other.failing,
             also=(*self.also, other),
         )
 

@@ -10,7 +10,7 @@ import yaml
 
 from agentguard.catalog.aliases import alias_problem
 from agentguard.catalog.errors import CatalogFormatError
-from agentguard.catalog.model import Catalog, Criticality, Entry, EntryKind, Reference
+from agentguard.catalog.model import Catalog, Criticality, Entry, EntryKind, OnFailure, Reference
 from agentguard.kernel.yaml_nodes import Nodes, described, documents, is_null, line_of
 
 SECTIONS = {
@@ -20,8 +20,10 @@ SECTIONS = {
     "any": EntryKind.ANY,
 }
 _KEYS = ("id", "name", "aliases", "owner", "criticality", "value_per_run")
-_COMPONENT_KEYS = (*_KEYS, "environment", "depends_on", "models", "tools")
+_ON_FAILURE = ("optional", "required", "async", "any_of", "standbys", "replicas", "retries")
+_COMPONENT_KEYS = (*_KEYS, "environment", "depends_on", "models", "tools", *_ON_FAILURE)
 _CRITICALITIES = {each.value: each for each in Criticality}
+_MOST = 1_000_000
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
@@ -105,7 +107,54 @@ class _Reader:
             self._references(found, "depends_on"),
             self._references(found, "models"),
             self._references(found, "tools"),
+            failing=self._on_failure(found),
         )
+
+    def _on_failure(self, found: dict[str, yaml.Node]) -> OnFailure | None:
+        if not any(key in found and not is_null(found[key]) for key in _ON_FAILURE):
+            return None
+        optional, required, asynchronous, standbys = (
+            self._references(found, key) or ()
+            for key in ("optional", "required", "async", "standbys")
+        )
+        both = next((r for r in (*optional, *asynchronous) if r in required), None)
+        if both is not None:
+            problem = f"{both.text!r} is both required and not. Remove one of them."
+            raise self.nodes.error(found["required"], problem)
+        return OnFailure(
+            optional,
+            required,
+            asynchronous,
+            self._groups(found["any_of"]) if "any_of" in found else (),
+            standbys,
+            self._count(found, "replicas", least=1),
+            self._count(found, "retries", least=0),
+        )
+
+    def _groups(self, node: yaml.Node) -> tuple[tuple[Reference, ...], ...]:
+        """Return lists of references, of which each has two at least."""
+        if is_null(node):
+            return ()
+        found = []
+        for item in self.nodes.items(node, "- [gpt-4o, llama-3.3-70b]"):
+            texts = self.nodes.texts(item, "any_of") or []
+            group = tuple(dict.fromkeys(Reference(text) for text, _ in texts))
+            if len(group) < 2:
+                raise self.nodes.error(item, "a group of any_of needs two entries at least.")
+            found.append(group)
+        return tuple(found)
+
+    def _count(self, found: dict[str, yaml.Node], key: str, *, least: int) -> int | None:
+        node = found.get(key)
+        if node is None or is_null(node):
+            return None
+        value = _number(node)
+        if value is None or not value.is_integer() or not least <= value <= _MOST:
+            raise self.nodes.error(
+                node,
+                f"{key} must be a whole number from {least} to {_MOST:,}, not {described(node)}.",
+            )
+        return int(value)
 
     def _text(self, found: dict[str, yaml.Node], key: str) -> str | None:
         return self.nodes.text(found[key], key) if key in found else None

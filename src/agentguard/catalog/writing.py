@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from agentguard.catalog.model import Catalog, Entry, EntryKind, Reference
+from agentguard.catalog.model import Catalog, Entry, EntryKind, OnFailure, Reference
 from agentguard.catalog.reading import SECTIONS
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.export.sanitizing import printable
@@ -127,11 +127,31 @@ def _fields(e: Entry) -> dict[str, Any]:
     fields |= {"aliases": _Row(map(_Quoted, e.aliases))} if e.aliases else {}
     fields |= {"criticality": e.criticality.value} if e.criticality is not None else {}
     fields |= {"value_per_run": e.value_per_run} if e.value_per_run is not None else {}
-    return fields | {
-        key: _Row(_Quoted(r.text) for r in listed)
-        for key, listed in lists.items()
-        if listed is not None
+    fields |= {key: _references(listed) for key, listed in lists.items() if listed is not None}
+    return fields | (
+        _on_failure(e.failing)
+        if e.failing is not None and e.declares is not EntryKind.WORKFLOW
+        else {}
+    )
+
+
+def _on_failure(f: OnFailure) -> dict[str, Any]:
+    lists = {
+        "optional": f.optional,
+        "required": f.required,
+        "async": f.asynchronous,
+        "standbys": f.standbys,
     }
+    counts = {"replicas": f.replicas, "retries": f.retries}
+    return (
+        {key: _references(listed) for key, listed in lists.items() if listed}
+        | ({"any_of": [_references(group) for group in f.any_of]} if f.any_of else {})
+        | {key: count for key, count in counts.items() if count is not None}
+    )
+
+
+def _references(listed: Iterable[Reference]) -> _Row:
+    return _Row(_Quoted(r.text) for r in listed)
 
 
 def _place(e: Entry) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 
+from agentguard.simulation.declared_reasons import UNTRIED, declared_reasons, survival
 from agentguard.simulation.model import (
     Assumptions,
     GameDay,
@@ -224,6 +225,7 @@ def _value(result: SimulationResult) -> Iterator[str]:
 
 def _reasons(result: SimulationResult, names: Mapping[str, str]) -> Iterator[str]:
     yield from _hosted(result, names)
+    yield from declared_reasons(result, names)
     found = result.assumptions
     if found is None:
         return
@@ -267,6 +269,8 @@ def _rescue(fallbacks: Sequence[RescuePrecedent], owner: str, names: Mapping[str
     primary, calls = fallbacks[0].primary, fallbacks[0].calls
     called = first([names.get(r.secondary, r.secondary) for r in fallbacks], _NAMED, "component")
     rescued, tried = (sum(r.rescued for r in fallbacks), sum(r.tried for r in fallbacks))
+    if not tried:
+        return UNTRIED.format(called, names.get(primary, primary))
     if rescued:
         return f"{called} took over {_calls(calls)}{owner} because {_worked(rescued, tried)}."
     none = (
@@ -290,11 +294,10 @@ def _precedents(
 ) -> Iterator[str]:
     """Yield what is known of the callers that the failure reaches, the nearest first."""
     for p in _reached(found.precedents, failed):
-        source, target = names.get(p.source, p.source), names.get(p.target, p.target)
         if p.declared:
-            does = "survives" if p.survives >= _SURVIVES else "fails"
-            yield f"{source} {does} without {target}: so the catalog declares."
+            yield survival(p.source, p.target, names, survives=p.survives >= _SURVIVES)
         elif p.seen > EXACT:
+            source, target = names.get(p.source, p.source), names.get(p.target, p.target)
             yield f"{source} {_survived(p)} of {target}."
 
 
@@ -337,14 +340,20 @@ def _undecided(result: SimulationResult, names: Mapping[str, str]) -> str | None
     if not telling:
         return None
     (g, ends), rest = telling[0], len(telling) - 1
-    whether = (
-        f"whether {names.get(g.source, g.source)} survives without {names.get(g.target, g.target)}"
-    )
     more = "One more such dependency matters."
     if rest > 1:
         more = f"{rest:,} more such dependencies matter."
-    sentence = f"{ends} depends on {whether}; nobody has seen that fail."
+    sentence = f"{ends} depends on {_whether(g, names)}."
     return f"{sentence} {more}" if rest else sentence
+
+
+def _whether(g: GameDay, names: Mapping[str, str]) -> str:
+    target = names.get(g.target, g.target)
+    if g.standby is not None:
+        standby = names.get(g.standby, g.standby)
+        return f"whether {standby} takes over for {target}; nobody has seen it do so"
+    source = names.get(g.source, g.source)
+    return f"whether {source} survives without {target}; nobody has seen that fail"
 
 
 def _ends(g: GameDay, runs: int) -> str:

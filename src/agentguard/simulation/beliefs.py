@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +25,7 @@ from agentguard.simulation.absorption import (
 )
 from agentguard.simulation.bits import planes, stratified
 from agentguard.simulation.call_rows import text_hashes
+from agentguard.simulation.declared import NO_FACTS, Facts
 from agentguard.simulation.recording import Recording
 from agentguard.simulation.rescues import Secondary
 
@@ -34,6 +37,9 @@ _OTHER = "external"
 
 Counts = Mapping[tuple[str, str, bool], tuple[float, float]]
 """(source, target, returns) → failures survived and not survived."""
+
+
+NO_CHANCES: Mapping[int, float] = MappingProxyType({})
 
 
 class Basis(IntEnum):
@@ -63,7 +69,8 @@ class Beliefs:
     basis: NDArray[np.int64]
     keys: U64
     rescues: tuple[tuple[Rescue, ...], ...]
-    retried: NDArray[np.int64]
+    attempts: NDArray[np.int64]
+    """How often the caller repeats a failed call; 0 where that was not seen."""
     retry_a: NDArray[np.float64]
     retry_b: NDArray[np.float64]
     seed: int
@@ -73,21 +80,32 @@ class Beliefs:
         return self.survival.take(dependencies).chances(self.keys[dependencies], self.seed)
 
     def retry_planes(self, dependencies: NDArray[np.int64]) -> U64:
-        """Return the success of retries, for `drawn`; none where no retry was seen."""
+        """Return that one of the caller's retries succeeds, for `drawn`."""
         u = stratified(self.keys[dependencies], self.seed, _RETRY_SALT)
         chance = beta_quantiles(self.retry_a[dependencies], self.retry_b[dependencies], u)
-        return planes(np.where(self.retried[dependencies, None] > 0, chance, 0.0))
+        return planes(1 - (1 - chance) ** self.attempts[dependencies, None])
 
-    def rescue_chances(self, pair: int, down: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def success(self, rescue: Rescue) -> NDArray[np.float64]:
+        """Return (draws): that this fallback succeeds."""
+        u = stratified(np.array([rescue.key], np.uint64), self.seed, _FALLBACK_SALT)
+        return beta_quantiles(np.array([rescue.a]), np.array([rescue.b]), u).ravel()
+
+    def rescue_chances(
+        self, pair: int, down: NDArray[np.bool_], untried: Mapping[int, float] = NO_CHANCES
+    ) -> NDArray[np.float64]:
         """Return (draws): that one of the pair's fallbacks succeeds, of those that are not down.
 
-        They are tried one after the other.
+        They are tried one after the other. `untried` has the chance of some that were never tried,
+        by component number.
         """
         live = [each for each in self.rescues[pair] if not down[each.secondary.number]]
+        numbers = [each.secondary.number for each in live]
+        rest = math.prod(1 - untried.get(number, 0.0) for number in numbers)
+        live = [e for e, number in zip(live, numbers, strict=True) if number not in untried]
         keys = np.array([each.key for each in live], np.uint64)
         u = stratified(keys, self.seed, _FALLBACK_SALT)
         a, b = np.array([each.a for each in live]), np.array([each.b for each in live])
-        found: NDArray[np.float64] = 1 - np.prod(1 - beta_quantiles(a, b, u), axis=0)
+        found: NDArray[np.float64] = 1 - rest * np.prod(1 - beta_quantiles(a, b, u), axis=0)
         return found
 
 
@@ -97,29 +115,39 @@ def beliefs(
     *,
     seed: int,
     earlier: Counts | None = None,
-    declared: Mapping[tuple[str, str], bool] | None = None,
+    declared: Facts = NO_FACTS,
 ) -> Beliefs:
     """Return what is believed after the recorded failures.
 
-    `earlier` adds failures of other windows; `declared` says for (source, target) whether the
-    source survives, and overrides what was seen.
+    `earlier` adds failures of other windows; what is declared overrides what was seen.
     """
-    prior, names = packaged_prior(), _names(r)
+    prior, names = packaged_prior(), r.dependencies.keys(r.components)
     absorbed, propagated = _counts(r, names, earlier or {})
     basis = np.where(absorbed + propagated > 0, int(Basis.SEEN), int(Basis.NEVER_SEEN))
     weights = _weights(graph, r, prior, (absorbed, propagated))
     found = posterior(weights, absorbed, propagated, prior.exception)
-    basis, found = _with_declared(names, basis, found, declared or {})
+    basis, found = _with_declared(names, basis, found, declared.survives)
     retry_a, retry_b = _retry_rates(r, prior)
     return Beliefs(
         survival=found,
         basis=basis,
         keys=_keys(names),
         rescues=_rescues(r, prior),
-        retried=r.dependencies.seen.retried,
+        attempts=_attempts(r, names, declared.retries),
         retry_a=retry_a,
         retry_b=retry_b,
         seed=seed,
+    )
+
+
+def _attempts(
+    r: Recording, names: list[tuple[str, str, bool]], declared: Mapping[str, int]
+) -> NDArray[np.int64]:
+    """Return how often callers repeat a failed call: once where it was seen, or as declared."""
+    seen = (r.dependencies.seen.retried > 0).tolist()
+    return np.array(
+        [declared.get(source, int(once)) for (source, _, _), once in zip(names, seen, strict=True)],
+        np.int64,
     )
 
 
@@ -131,12 +159,6 @@ def _retry_rates(r: Recording, prior: Prior) -> tuple[NDArray[np.float64], NDArr
 
 def _keys(names: list[tuple[str, str, bool]]) -> U64:
     return text_hashes([f"{s}\x1f{t}\x1f{returns}" for s, t, returns in names])
-
-
-def _names(r: Recording) -> list[tuple[str, str, bool]]:
-    d, names = r.dependencies, (*r.components, "")
-    columns = zip(d.source.tolist(), d.target.tolist(), d.returns.tolist(), strict=True)
-    return [(names[source], names[target], returns) for source, target, returns in columns]
 
 
 def _counts(

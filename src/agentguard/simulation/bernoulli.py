@@ -17,8 +17,6 @@ from agentguard.compute.arrays import U64
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-WORD_TRIALS = 64
-"""Trials in a word."""
 ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 _BITS = 32

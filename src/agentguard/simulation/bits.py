@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agentguard.compute.arrays import U64
+from agentguard.simulation.bernoulli import ALL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,6 @@ LEVELS = 256
 _BITS = 8
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _ONE = np.uint64(1)
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 def mixed(keys: U64, seed: int, salt: int, places: int | range = 0) -> U64:
@@ -78,7 +78,7 @@ def count(words: U64) -> NDArray[np.int64]:
 
 def all_set(shape: tuple[int, ...]) -> U64:
     """Return words with every draw set."""
-    return np.full(shape, _ALL, np.uint64)
+    return np.full(shape, ALL, np.uint64)
 
 
 def planes(chance: NDArray[np.float64]) -> U64:

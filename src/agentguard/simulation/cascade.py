@@ -125,8 +125,12 @@ def spread(
 
 
 def _order(cascade: Cascade, scenarios: Sequence[Faults]) -> Order:
-    nodes = np.concatenate([np.zeros(0, np.int64), *(faults.node for faults in scenarios)])
-    return ordered(cascade.size, cascade.owner, cascade.start, cascade.member, np.unique(nodes))
+    none = np.zeros(0, np.int64)
+    nodes = np.concatenate([none, *(faults.node for faults in scenarios)])
+    members = np.concatenate([none, *(faults.member for faults in scenarios)])
+    concerned = cascade.owner[np.searchsorted(cascade.start, members, side="right") - 1]
+    first = np.union1d(nodes, concerned)
+    return ordered(cascade.size, cascade.owner, cascade.start, cascade.member, first)
 
 
 def _block_words(rows: int, words: int) -> int:

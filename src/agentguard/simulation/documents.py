@@ -208,6 +208,7 @@ def game_day_document(g: GameDay) -> dict[str, Any]:
         "runs_lost_if_survived": g.runs_lost_if_survived,
         "runs_lost_if_not": g.runs_lost_if_not,
         "narrows": g.narrows,
+        "standby": g.standby,
     }
 
 

@@ -14,12 +14,14 @@ from agentguard.graph.rates import observed_seconds
 from agentguard.graph.runs import Runs
 from agentguard.simulation import monte_carlo, replay_outcome, structural
 from agentguard.simulation.beliefs import beliefs
+from agentguard.simulation.declared import Facts, facts_of, with_standbys
 from agentguard.simulation.errors import EmptyScenarioError, NothingToReplayError
 from agentguard.simulation.hosting import Hosts
 from agentguard.simulation.methods import chosen_method, recorded
 from agentguard.simulation.model import (
     DEFAULT_THRESHOLDS,
     BlastRadius,
+    Declared,
     Degraded,
     Hosted,
     ImpactedWorkflow,
@@ -29,7 +31,7 @@ from agentguard.simulation.model import (
     SimulationResult,
     Thresholds,
 )
-from agentguard.simulation.modes import NO_MODES, Mode, modes_of, texts_of
+from agentguard.simulation.modes import NO_MODES, FailureMode, Mode, modes_of, texts_of
 from agentguard.simulation.money import money, run_values
 from agentguard.simulation.recording import recording
 from agentguard.simulation.severity import (
@@ -40,9 +42,6 @@ from agentguard.simulation.severity import (
     judge_components,
 )
 from agentguard.simulation.stakes import Stake, stakes
-
-Survives = Mapping[tuple[str, str], bool]
-"""(caller, callee) → whether the caller is known to survive the callee's failure."""
 
 _RUNS_WEIGHT, _COMPONENTS_WEIGHT = 0.6, 0.4
 
@@ -58,27 +57,30 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
     catalog: Catalog | None = None,
     graph_version: str | None = None,
-    survives: Survives | None = None,
+    facts: Facts | None = None,
 ) -> SimulationResult:
     """Return what fails if these components, and what runs in them, fail at the same time.
 
     `failed` holds exact ids, see graph.resolve; `modes` says how they fail, by id (default: an
-    outage), and `survives` declares whether callers survive. Default method: replay if there are
-    recorded runs, else structural; monte_carlo for other modes than outages. Every result includes
-    the structural worst case. Raises UnknownComponentError for an unknown id, EmptyScenarioError
-    without ids, NothingToReplayError for a replay without runs and ModeNotSupportedError where the
-    method simulates outages only. CPU-bound: seconds for a million calls.
+    outage); `facts` are those of the catalog where none are given. Default method: replay if there
+    are recorded runs, else structural; monte_carlo for other modes than outages. Every result
+    includes the structural worst case. Raises UnknownComponentError for an unknown id,
+    EmptyScenarioError without ids, NothingToReplayError for a replay without runs and
+    ModeNotSupportedError where the method simulates outages only. CPU-bound: seconds for a million
+    calls.
     """
+    matches = match(graph, catalog)
+    declared = facts or facts_of(graph, matches)
+    graph = with_standbys(graph, declared)
     scenario = Closure(graph).of(failed)
     how = modes_of(scenario.failed, modes)
     chosen = chosen_method(method, runs, how)
-    s = structural.structure(graph, runs)
-    worst = structural.simulate(graph, s, scenario.closed)
-    outcome = _outcome(chosen, (graph, runs, s, scenario), how, seed, survives)
-    matches = match(graph, catalog)
+    s = structural.structure(graph, runs, declared.survives)
+    worst_components, worst_workflows = structural.failing(s, scenario.closed)
+    outcome = _outcome(chosen, (graph, runs, s, scenario), how, seed, declared)
     workflows = _valued(outcome.workflows, run_values(matches, graph.workflows))
     observed = observed_seconds(graph)
-    radius = _radius(outcome, len(graph.components) - len(scenario.closed))
+    radius = _radius(outcome, graph, scenario, declared)
     judgment = _judgment(outcome, radius, stakes(matches, graph.workflows, s.runs), thresholds)
     return SimulationResult(
         scenario=scenario,
@@ -91,8 +93,8 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
         spared=outcome.spared,
         workflows_seen=outcome.workflows_seen,
         degraded=_degraded(s, scenario, outcome),
-        structural_components=tuple(sorted(c.id for c in worst.components)),
-        structural_workflows=tuple(sorted(w.id for w in worst.workflows)),
+        structural_components=worst_components,
+        structural_workflows=worst_workflows,
         blast_radius=radius,
         severity=judgment.severity,
         severity_reason=judgment.reason,
@@ -103,6 +105,27 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
         game_days=outcome.game_days,
         monte_carlo=outcome.monte_carlo,
         modes=texts_of(how),
+        declared=_declared(declared, scenario, how),
+    )
+
+
+def _declared(facts: Facts, scenario: Scenario, how: Mapping[str, Mode]) -> Declared:
+    """Return what is declared of the failed components."""
+    down = set(scenario.closed)
+    errors = any(mode.kind is FailureMode.ERRORS for mode in how.values())
+    return Declared(
+        survives={pair: said for pair, said in facts.survives.items() if pair[1] in down},
+        replicas={c: n for c, n in facts.replicas.items() if c in down and n > 1},
+        retries=dict(facts.retries) if errors else {},
+        standbys=tuple(
+            sorted(
+                {
+                    (f.primary, f.secondary)
+                    for f in facts.fallbacks
+                    if down & {f.primary, f.secondary}
+                }
+            )
+        ),
     )
 
 
@@ -115,13 +138,15 @@ def _valued(
     )
 
 
-def _radius(outcome: Outcome, others: int) -> BlastRadius:
-    """Return the blast radius; `others` is the number of components that do not fail by name."""
+def _radius(outcome: Outcome, graph: Graph, scenario: Scenario, facts: Facts) -> BlastRadius:
+    """Return the blast radius among the observed components that do not fail by name."""
+    unseen = {c.id for c in facts.unseen}
+    others = {c.id for c in graph.components} - unseen - set(scenario.closed)
     return blast_radius(
         runs_lost=sum(w.runs_lost for w in outcome.workflows),
         runs_seen=outcome.runs_seen,
         components_hit=len(outcome.components),
-        components=others,
+        components=len(others),
     )
 
 
@@ -172,16 +197,16 @@ def _outcome(
     of: tuple[Graph, Runs | None, structural.Structure, Scenario],
     how: Mapping[str, Mode],
     seed: int,
-    survives: Survives | None,
+    declared: Facts,
 ) -> Outcome:
     graph, _, s, scenario = of
     match method:
         case Method.STRUCTURAL:
             return structural.simulate(graph, s, scenario.closed)
         case Method.REPLAY:
-            return _replay(*of, seed, survives)
+            return _replay(*of, seed, declared)
         case Method.MONTE_CARLO:
-            return monte_carlo.simulate(*of, how, seed=seed, declared=survives)
+            return monte_carlo.simulate(*of, how, seed=seed, declared=declared)
         case _:
             assert_never(method)
 
@@ -192,7 +217,7 @@ def _replay(
     s: structural.Structure,
     scenario: Scenario,
     seed: int,
-    survives: Survives | None,
+    declared: Facts,
 ) -> Outcome:
     if runs is None or not recorded(runs):
         raise NothingToReplayError(
@@ -200,7 +225,7 @@ def _replay(
         )
     r = recording(graph, runs)
     return replay_outcome.simulate(
-        graph, r, s, scenario, beliefs(graph, r, seed=seed, declared=survives)
+        graph, r, s, scenario, beliefs(graph, r, seed=seed, declared=declared)
     )
 
 

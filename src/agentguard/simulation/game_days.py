@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agentguard.simulation.beliefs import Basis, Beliefs
+from agentguard.simulation.beliefs import Basis, Beliefs, Rescue
 from agentguard.simulation.bits import DRAWS
 from agentguard.simulation.model import GameDay
 from agentguard.simulation.recording import Recording
@@ -15,6 +16,7 @@ from agentguard.simulation.replay import Decided
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_QUARTERS = 4
 _LEAST = 1e-9
 """Shares of variance below this are rounding."""
 
@@ -68,6 +70,47 @@ def explained(all_draws: NDArray[np.int64], groups: list[NDArray[np.int64]]) -> 
     between = sum(len(g) * (g.mean() - all_draws.mean()) ** 2 for g in groups if len(g))
     share = float(between) / total
     return 0.0 if share < _LEAST else min(1.0, share)
+
+
+def standby_days(
+    r: Recording,
+    beliefs: Beliefs,
+    failed: Collection[int],
+    lost: NDArray[np.int64],
+    lost_if: Callable[[int, float], float],
+) -> tuple[GameDay, ...]:
+    """Return the declared standbys of failed components that were never seen to take over.
+
+    `lost_if` returns the runs lost if one, by number, takes over with this chance.
+    """
+    found: dict[tuple[str, str], list[Rescue]] = {}
+    for each in (e for group in beliefs.rescues for e in group):
+        s = each.secondary
+        if not s.tried and s.number not in failed and r.number[s.primary] in failed:
+            found.setdefault((s.primary, s.secondary), []).append(each)
+    return tuple(_standby_day(r, beliefs, each, lost, lost_if) for _, each in sorted(found.items()))
+
+
+def _standby_day(
+    r: Recording,
+    beliefs: Beliefs,
+    each: Sequence[Rescue],
+    lost: NDArray[np.int64],
+    lost_if: Callable[[int, float], float],
+) -> GameDay:
+    first, s = each[0], each[0].secondary
+    order = np.argsort(beliefs.success(first), kind="stable")
+    quarters = np.array_split(lost[:DRAWS][order], _QUARTERS)
+    return GameDay(
+        source=s.owner,
+        target=s.primary,
+        calls=len(r.rows_of(r.number[s.primary])),
+        survives=first.a / (first.a + first.b),
+        runs_lost_if_survived=lost_if(s.number, 1.0),
+        runs_lost_if_not=lost_if(s.number, 0.0),
+        narrows=explained(lost[:DRAWS], quarters),
+        standby=s.secondary,
+    )
 
 
 def _mean(draws: NDArray[np.int64]) -> float | None:

@@ -15,6 +15,8 @@ from agentguard.kernel.stable_json import stable_json
 _ID_LENGTH = 32
 _PLACES = ("origin", "line", "notes")
 """Members of a catalog that do not declare anything."""
+_LATER = "failing"
+"""Not a member of older catalogs, whose digests stay what they were."""
 
 
 def identify(document: Mapping[str, Any]) -> str:
@@ -40,7 +42,11 @@ def _declared(value: Any) -> Any:
         return [_declared(each) for each in value]
     if not isinstance(value, dict):
         return value
-    return {name: _declared(each) for name, each in value.items() if name not in _PLACES}
+    return {
+        name: _declared(each)
+        for name, each in value.items()
+        if name not in _PLACES and (name != _LATER or each is not None)
+    }
 
 
 def linked(document: Mapping[str, Any], links: TraceLinks) -> dict[str, Any]:

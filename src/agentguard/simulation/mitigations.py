@@ -11,7 +11,8 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Fallback, Graph
 from agentguard.graph.runs import Runs
 from agentguard.simulation.engine import Closure
-from agentguard.simulation.outages import Model, Outage, recorded
+from agentguard.simulation.methods import recorded
+from agentguard.simulation.outages import Model, Outage
 from agentguard.simulation.spares import spare_of, with_spares
 
 

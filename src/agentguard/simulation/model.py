@@ -262,7 +262,10 @@ class RescuePrecedent:
 
 @dataclass(frozen=True, slots=True)
 class GameDay:
-    """A dependency never seen failing, and what is known once its failure was tried."""
+    """What was never seen, and what is known once it was tried.
+
+    A dependency's failure; or that of a component, with a declared standby to take over.
+    """
 
     source: str
     target: str
@@ -275,6 +278,8 @@ class GameDay:
     runs_lost_if_not: float | None
     narrows: float
     """Share of the variance of runs lost that the answer takes away, 0 to 1."""
+    standby: str | None = None
+    """What may take over for the target; "survives" then means that it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +319,20 @@ class Outcome:
     """Workflows that are not expected to lose a run (replay only)."""
     game_days: tuple[GameDay, ...] = ()
     monte_carlo: MonteCarlo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the catalog declares of the failed components."""
+
+    survives: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    """(caller, failed callee) → whether the caller survives."""
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    """Component → its instances, if it has several; all of them fail."""
+    retries: Mapping[str, int] = field(default_factory=dict)
+    """Caller → how often it repeats a failed call, where calls fail at a rate."""
+    standbys: tuple[tuple[str, str], ...] = ()
+    """(primary, standby) never seen to take over, of which one fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +376,7 @@ class SimulationResult:
     monte_carlo: MonteCarlo | None = None
     modes: Mapping[str, str] = field(default_factory=dict)
     """How each component of the scenario fails, as written."""
+    declared: Declared = field(default_factory=Declared)
 
     @property
     def best_runs_lost(self) -> float:

@@ -10,7 +10,7 @@ for graphs without recorded runs, and what no recorded run shows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,19 +19,21 @@ import numpy as np
 from agentguard.compute.arrays import U64
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs, no_runs
-from agentguard.simulation.beliefs import Basis, Beliefs, beliefs
+from agentguard.simulation.beliefs import Basis, Beliefs, Rescue, beliefs
 from agentguard.simulation.bits import DRAWS
 from agentguard.simulation.cascade import Cascade, Trials, spread
+from agentguard.simulation.declared import NO_FACTS, Facts
+from agentguard.simulation.faults import faults_by_component, latency_factors
 from agentguard.simulation.methods import recorded
 from agentguard.simulation.model import Outcome, Scenario
-from agentguard.simulation.modes import OUTAGE, FailureMode, Mode
+from agentguard.simulation.modes import FailureMode, Mode
 from agentguard.simulation.monte_carlo_report import Found, Report
 from agentguard.simulation.network import Network, counted_network
 from agentguard.simulation.propagation import (
-    Fault,
     Group,
     Key,
     Knowledge,
+    Retries,
     cascade_of,
     data_groups,
     failure_groups,
@@ -64,10 +66,10 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
     modes: Modes,
     *,
     seed: int,
-    declared: Mapping[tuple[str, str], bool] | None = None,
+    declared: Facts = NO_FACTS,
     threads: int = 1,
 ) -> Outcome:
-    """Return what is expected to fail; `declared` says of (caller, callee) whether it survives.
+    """Return what is expected to fail; what is declared overrides what was seen.
 
     CPU-bound: about a second for thousands of dependencies.
     """
@@ -83,7 +85,7 @@ def simulate_all(
     scenarios: Sequence[tuple[Scenario, Modes]],
     *,
     seed: int,
-    declared: Mapping[tuple[str, str], bool] | None = None,
+    declared: Facts = NO_FACTS,
     threads: int = 1,
 ) -> list[Outcome]:
     """Return what is expected to fail in each scenario, with common random numbers."""
@@ -99,7 +101,7 @@ class _Survival:
     best: Mapping[Key, NDArray[np.float64]]
     """What was never seen is survived."""
     worst: Mapping[Key, NDArray[np.float64]]
-    retries: Mapping[Key, float]
+    retries: Mapping[Key, Retries]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,9 @@ class _World:
     survival: _Survival
     trials: Trials
     failing: Sequence[Group]
+    """As believed of fallbacks that were never seen to take over; then, if all or none do."""
+    failing_best: Sequence[Group]
+    failing_worst: Sequence[Group]
     carrying: Sequence[Group]
 
     def report(
@@ -122,7 +127,7 @@ class _World:
         threads: int,
     ) -> Report:
         faults = faults_by_component(graph, scenario, modes)
-        slow = slow_pairs(graph, runs, _factors(faults))
+        slow = slow_pairs(graph, runs, latency_factors(faults))
         sure, possible = (
             Knowledge(
                 faults,
@@ -133,22 +138,26 @@ class _World:
         )
         wrong = self._wrong(sure, threads)
         found = Found(
-            failed=self._failed(self.survival.expected, sure, threads),
+            failed=self._failed(self.failing, self.survival.expected, sure, threads),
             wrong=wrong,
-            best=self._failed(self.survival.best, sure, threads) | wrong,
-            worst=self._failed(self.survival.worst, possible, threads) | wrong,
+            best=self._failed(self.failing_best, self.survival.best, sure, threads) | wrong,
+            worst=self._failed(self.failing_worst, self.survival.worst, possible, threads) | wrong,
         )
         groups = [*self.failing, *(self.carrying if wrong.any() else [])]
         return Report(graph, s, self.network, self.trials, faults, tuple(slow), found, groups)
 
     def _failed(
-        self, survives: Mapping[Key, NDArray[np.float64]], known: Knowledge, threads: int
+        self,
+        groups: Sequence[Group],
+        survives: Mapping[Key, NDArray[np.float64]],
+        known: Knowledge,
+        threads: int,
     ) -> U64:
-        cascade = cascade_of(self.network, self.failing, survives)
-        return self._spread(cascade, self.failing, known, _LOST, threads)
+        cascade = cascade_of(self.network, groups, survives)
+        return self._spread(cascade, groups, known, _LOST, threads)
 
     def _wrong(self, known: Knowledge, threads: int) -> U64:
-        if not any(fault.mode.kind in _WRONG for fault in known.faults.values()):
+        if not any(f.mode.kind in _WRONG for every in known.faults.values() for f in every):
             return np.zeros((self.network.size, self.trials.words), dtype=np.uint64)
         cascade = cascade_of(self.network, self.carrying, {})
         return self._spread(cascade, self.carrying, known, _WRONG, threads)
@@ -168,9 +177,7 @@ class _World:
         return found.watched
 
 
-def _world(
-    graph: Graph, runs: Runs | None, seed: int, declared: Mapping[tuple[str, str], bool] | None
-) -> _World:
+def _world(graph: Graph, runs: Runs | None, seed: int, declared: Facts) -> _World:
     """Return what is known of a graph.
 
     Without recorded runs, its counts of absorbed and propagated failures are used.
@@ -179,48 +186,24 @@ def _world(
     r = recording(graph, runs if runs is not None else no_runs())
     earlier = None if has_runs else _counted(graph)
     believed = beliefs(graph, r, seed=seed, earlier=earlier, declared=declared)
-    rescues = _rescues(graph, believed)
-    network = recorded_network(graph, r, rescues) if has_runs else counted_network(graph, rescues)
+    believed_of, best, worst = (
+        recorded_network(graph, r, rescues) if has_runs else counted_network(graph, rescues)
+        for rescues in (_rescues(graph, believed, untried) for untried in (None, 1.0, 0.0))
+    )
+    network = believed_of
     failing, carrying = failure_groups(network), data_groups(network)
     size = max(len(failing), len(carrying), 1)
     words = max(1, min(_MOST_WORDS, _GROUP_WORDS // (DRAWS * size)))
     trials = Trials(DRAWS, words, seed)
-    return _World(network, _survival(graph, r, believed), trials, failing, carrying)
-
-
-def faults_by_component(graph: Graph, scenario: Scenario, modes: Modes) -> dict[str, Fault]:
-    """Return the faults: what runs in a host fails as the host does.
-
-    What also runs in a working host fails in the share of its runs that are in a failed one.
-    """
-    host_of = {h.component: h.host for h in scenario.hosted}
-    found = {}
-    for component in scenario.closed:
-        origin = component
-        while origin not in scenario.failed:
-            origin = host_of[origin]
-        found[component] = Fault(modes.get(origin, OUTAGE))
-    failing: dict[str, list[str]] = {}
-    for h in scenario.partly:
-        failing.setdefault(h.component, []).append(h.host)
-    for guest, hosts in sorted(failing.items()):
-        mode = found[hosts[0]].mode if hosts[0] in found else OUTAGE
-        found[guest] = Fault(mode, _share_in(graph, guest, hosts))
-    return found
-
-
-def _share_in(graph: Graph, guest: str, hosts: Sequence[str]) -> float:
-    runs = [(h.host, h.runs) for h in graph.runs_in if h.component == guest]
-    total = sum(n for _, n in runs)
-    return sum(n for host, n in runs if host in hosts) / total if total else 1.0
-
-
-def _factors(faults: Mapping[str, Fault]) -> dict[str, float]:
-    return {
-        c: f.mode.amount
-        for c, f in faults.items()
-        if f.mode.kind is FailureMode.LATENCY and f.mode.amount is not None
-    }
+    return _World(
+        network,
+        _survival(graph, r, believed),
+        trials,
+        failing,
+        failure_groups(best),
+        failure_groups(worst),
+        carrying,
+    )
 
 
 def _survival(graph: Graph, r: Recording, b: Beliefs) -> _Survival:
@@ -228,7 +211,7 @@ def _survival(graph: Graph, r: Recording, b: Beliefs) -> _Survival:
 
     The failure of what a workflow's work starts with is never survived.
     """
-    keys = _keys(r)
+    keys = r.dependencies.keys(r.components)
     chances = b.survival_chances(np.arange(len(keys)))
     entries = {(w.root_component, w.entry, True) for w in graph.workflows}
     is_entry = np.array([key in entries for key in keys], dtype=np.bool_)
@@ -238,12 +221,14 @@ def _survival(graph: Graph, r: Recording, b: Beliefs) -> _Survival:
         expected=dict(zip(keys, chances, strict=True)),
         best=dict(zip(keys, np.where(unseen[:, None], 1.0, chances), strict=True)),
         worst=dict(zip(keys, np.where(unseen[:, None], 0.0, chances), strict=True)),
-        retries={
-            key: float(a / (a + c))
-            for key, n, a, c in zip(keys, b.retried, b.retry_a, b.retry_b, strict=True)
-            if n
-        },
+        retries=dict(_retries(keys, b)),
     )
+
+
+def _retries(keys: Sequence[Key], b: Beliefs) -> Iterator[tuple[Key, Retries]]:
+    for key, times, good, bad in zip(keys, b.attempts, b.retry_a, b.retry_b, strict=True):
+        if times:
+            yield key, Retries(float(good / (good + bad)), int(times))
 
 
 def _counted(graph: Graph) -> dict[Key, tuple[float, float]]:
@@ -257,21 +242,19 @@ def _counted(graph: Graph) -> dict[Key, tuple[float, float]]:
     return found
 
 
-def _keys(r: Recording) -> list[Key]:
-    d, names = r.dependencies, (*r.components, "")
-    columns = zip(d.source.tolist(), d.target.tolist(), d.returns.tolist(), strict=True)
-    return [(names[source], names[target], returns) for source, target, returns in columns]
+def _rescues(graph: Graph, b: Beliefs, untried: float | None) -> dict[tuple[str, str], float]:
+    """Return the mean success rate by (owner, secondary), over all primaries that it replaces.
 
-
-def _rescues(graph: Graph, b: Beliefs) -> dict[tuple[str, str], float]:
-    """Return the mean success rate by (owner, secondary), over all primaries that it replaces."""
-    worked, tried = (
-        defaultdict[tuple[str, str], float](float),
-        defaultdict[tuple[str, str], float](float),
-    )
+    `untried`: the rate of those that were never seen to take over; None: as believed.
+    """
+    rescues = defaultdict[tuple[str, str], list[Rescue]](list)
     for each in (e for group in b.rescues for e in group):
-        pair = each.secondary.owner, each.secondary.secondary
-        worked[pair] += each.a
-        tried[pair] += each.a + each.b
-    every = {(f.owner, f.secondary) for f in graph.fallbacks}
-    return {pair: worked[pair] / tried[pair] if pair in tried else 0.0 for pair in sorted(every)}
+        rescues[each.secondary.owner, each.secondary.secondary].append(each)
+    found = dict.fromkeys(sorted({(f.owner, f.secondary) for f in graph.fallbacks}), 0.0)
+    return found | {pair: _rate(every, untried) for pair, every in rescues.items()}
+
+
+def _rate(rescues: Sequence[Rescue], untried: float | None) -> float:
+    if untried is not None and not any(each.secondary.tried for each in rescues):
+        return untried
+    return sum(each.a for each in rescues) / sum(each.a + each.b for each in rescues)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from agentguard.graph.rates import observed_seconds, per_hour
 from agentguard.simulation.bits import DRAWS
 from agentguard.simulation.call_rows import text_hash
 from agentguard.simulation.cascade import Trials
+from agentguard.simulation.faults import ComponentFaults
 from agentguard.simulation.intervals import predictive_interval
 from agentguard.simulation.losses import HIT_PROBABILITY
 from agentguard.simulation.model import ImpactedComponent, ImpactedWorkflow, Outcome
@@ -25,7 +26,7 @@ from agentguard.simulation.monte_carlo_model import (
     Timeout,
 )
 from agentguard.simulation.network import Network
-from agentguard.simulation.propagation import Fault, Group, causes
+from agentguard.simulation.propagation import Group, causes
 from agentguard.simulation.structural import FailedNodes, Paths, Structure
 from agentguard.simulation.timeouts import SlowPair
 
@@ -58,7 +59,7 @@ class Report:
     s: Structure
     network: Network
     trials: Trials
-    faults: Mapping[str, Fault]
+    faults: ComponentFaults
     slow: tuple[SlowPair, ...]
     found: Found
     groups: Sequence[Group]
@@ -161,7 +162,9 @@ class Report:
             trials=trials.count,
             worlds=trials.worlds,
             faults=tuple(
-                FaultyComponent(c, f.mode.text, f.share) for c, f in sorted(self.faults.items())
+                FaultyComponent(c, f.mode.text, f.share)
+                for c, every in sorted(self.faults.items())
+                for f in every
             ),
             components=tuple(
                 _chance(text, share, wrong_by_component.get(text))

@@ -85,13 +85,12 @@ class Network:
 
 
 class Secondaries:
-    """The fallbacks that were tried, by owner and primary."""
+    """The fallbacks that were tried or are declared, by owner and primary."""
 
     def __init__(self, graph: Graph) -> None:
         self._found: dict[tuple[str, str], list[str]] = defaultdict(list)
         for f in sorted(graph.fallbacks, key=lambda f: (f.owner, f.primary, f.secondary)):
-            if f.count:
-                self._found[f.owner, f.primary].append(f.secondary)
+            self._found[f.owner, f.primary].append(f.secondary)
 
     def of(self, owner: str, primary: str) -> tuple[str, ...]:
         """Return the fallbacks of this callee, and their fallbacks, nearest first."""

@@ -93,11 +93,6 @@ class Model:
             yield part
 
 
-def recorded(runs: Runs | None) -> bool:
-    """Return whether there are runs to replay."""
-    return runs is not None and runs.runs.num_rows > 0 and runs.calls.num_rows > 0
-
-
 def total(lost: Mapping[str, float], workflows: Collection[str] | None = None) -> float:
     """Return the runs lost of these workflows, else of all."""
     return sum(n for w, n in lost.items() if workflows is None or w in workflows)

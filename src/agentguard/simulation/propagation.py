@@ -14,7 +14,8 @@ import numpy as np
 
 from agentguard.simulation.call_rows import text_hashes
 from agentguard.simulation.cascade import Cascade, Faults
-from agentguard.simulation.modes import FailureMode, Mode
+from agentguard.simulation.faults import ComponentFaults, Fault
+from agentguard.simulation.modes import FailureMode
 from agentguard.simulation.network import Network, Pair
 
 if TYPE_CHECKING:
@@ -34,14 +35,6 @@ class Group:
     """By member: how likely it helps if it works."""
     pair: Pair | None
     use: float
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """How a component fails, and in which share of its runs (those in a failed host)."""
-
-    mode: Mode
-    share: float = 1.0
 
 
 def failure_groups(network: Network) -> list[Group]:
@@ -116,15 +109,22 @@ def _text(network: Network, group: Group) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Retries:
+    """How often a caller repeats a failed call, and how likely each time succeeds."""
+
+    chance: float
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class Knowledge:
     """What fails how, and what is known of it."""
 
-    faults: Mapping[str, Fault]
-    """By component."""
+    faults: ComponentFaults
     slow: Mapping[tuple[str, str], float]
     """(caller, callee) → share of the caller's runs that time out."""
-    retries: Mapping[Key, float]
-    """How likely a retry succeeds, where the caller was seen to retry."""
+    retries: Mapping[Key, Retries]
+    """Where the caller retries."""
 
 
 def faults_of(
@@ -153,13 +153,12 @@ def _chance(
     timeout = 0.0
     if pair is not None and FailureMode.LATENCY in kinds:
         timeout = known.slow.get((pair.source, component), 0.0)
-    fault = known.faults.get(component)
-    if fault is None or fault.mode.kind not in kinds:
-        return timeout
-    return 1 - (1 - timeout) * (1 - fault_chance(fault, pair, known.retries))
+    faults = (f for f in known.faults.get(component, ()) if f.mode.kind in kinds)
+    faulty = min(1.0, sum(fault_chance(f, pair, known.retries) for f in faults))
+    return 1 - (1 - timeout) * (1 - faulty)
 
 
-def fault_chance(fault: Fault, pair: Pair | None, retries: Mapping[Key, float]) -> float:
+def fault_chance(fault: Fault, pair: Pair | None, retries: Mapping[Key, Retries]) -> float:
     """Return how likely at least one call of a run that makes any fails by the fault itself.
 
     The calls of a run fail independently. A retry helps as often as was seen, but not more often
@@ -171,8 +170,9 @@ def fault_chance(fault: Fault, pair: Pair | None, retries: Mapping[Key, float]) 
         case FailureMode.OUTAGE:
             return fault.share
         case FailureMode.ERRORS:
-            retry = 0.0 if pair is None else retries.get(key_of(pair), 0.0)
-            return 1 - math.pow(1 - amount * (1 - min(retry, 1 - amount)), calls)
+            retry = None if pair is None else retries.get(key_of(pair))
+            left = 1.0 if retry is None else (1 - min(retry.chance, 1 - amount)) ** retry.times
+            return 1 - math.pow(1 - amount * left, calls)
         case FailureMode.WRONG_OUTPUT:
             return 1 - math.pow(1 - amount, calls)
         case FailureMode.LATENCY:

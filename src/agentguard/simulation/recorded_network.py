@@ -105,8 +105,13 @@ class _Recorded:
     def _numbered(self, uses: list[_Use]) -> Mapping[_Place, int]:
         size = len(self._r.components)
         places = {divmod(key, size) for key in self._parts}
-        places |= {(u.workflow, c) for u in uses for c in (u.source, u.target)}
+        places |= {(u.workflow, c) for u in uses for c in (u.source, u.target, *self._spares(u))}
         return {p: n for n, p in enumerate(sorted(places), start=len(self._r.workflows))}
+
+    def _spares(self, u: _Use) -> Iterator[int]:
+        names, number = self._r.components, self._r.number
+        found = self._secondaries.of(names[u.source], names[u.target])
+        return (number[s] for s in found if s in number)
 
     def _roots(self) -> Iterator[Link]:
         r, size = self._r, len(self._r.components)

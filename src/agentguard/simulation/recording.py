@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,14 @@ class Dependencies:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    def keys(self, components: Sequence[str]) -> list[tuple[str, str, bool]]:
+        """Return (source, target, returns) by dependency; the source of an entry is empty."""
+        names = (*components, "")
+        columns = zip(
+            self.source.tolist(), self.target.tolist(), self.returns.tolist(), strict=True
+        )
+        return [(names[source], names[target], returns) for source, target, returns in columns]
 
 
 @dataclass(frozen=True, slots=True)

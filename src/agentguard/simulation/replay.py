@@ -10,15 +10,16 @@ each draw is one bit of a word, so that a failure rises in all draws at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from agentguard.compute.arrays import U64
-from agentguard.simulation.beliefs import Basis, Beliefs
-from agentguard.simulation.bits import DRAWS, WORDS, all_set, any_by, count, drawn, packed, planes
+from agentguard.simulation.beliefs import NO_CHANCES, Basis, Beliefs
+from agentguard.simulation.bernoulli import ALL
+from agentguard.simulation.bits import DRAWS, WORDS, all_set, any_by, count, drawn, planes
 from agentguard.simulation.first_failures import Scenario, first_failures
 from agentguard.simulation.recording import Recording
 
@@ -116,7 +117,6 @@ class Replayed:
     lost: Failures
     """Failures that reach a successful run; a run may have several."""
     decided: Decided
-    draws: int
 
 
 def replay(
@@ -126,16 +126,18 @@ def replay(
     down: NDArray[np.bool_],
     *,
     bounds: bool = False,
+    untried: Mapping[int, float] = NO_CHANCES,
 ) -> Replayed:
     """Replay every scenario over all runs.
 
     `down`, by scenario and component: fallbacks that fail in the scenario, directly or
     structurally, recover nothing. With `bounds`, three times as many draws: as believed, then with
-    every dependency that was never seen failing survived, then with none of these. In each draw,
-    the runs lost as believed lie between both. The cost depends on the failing calls and their
-    callers only, not on the size of the recording.
+    every dependency that was never seen failing survived and every fallback that was never seen
+    taking over working, then with none of these. In each draw, the runs lost as believed lie
+    between both. `untried` has the chance of some of these fallbacks, by component number. The cost
+    depends on the failing calls and their callers only, not on the size of the recording.
     """
-    draw = _Draws(r, beliefs, down, bounds=bounds)
+    draw = _Draws(r, beliefs, down, bounds=bounds, untried=untried)
     level = _start(r, scenarios, draw)
     done, lost = list[Failures](), list[Failures]()
     for depth in range(int(r.depth[level.row].max(initial=-1)), -1, -1):
@@ -146,13 +148,15 @@ def replay(
         run = _reaches_run(r, ahead)
         lost.append(_of_successful_runs(r, ahead.take(run)))
         level = joined([level, _callers(r, ahead.take(~run))], draw.width)
+    return _replayed(r, draw, done, lost)
+
+
+def _replayed(
+    r: Recording, draw: _Draws, done: Sequence[Failures], lost: Sequence[Failures]
+) -> Replayed:
     failures = joined(done, draw.width)
-    return Replayed(
-        joined([failures, _repeated(r, failures)], draw.width),
-        joined(lost, draw.width),
-        draw.decided(),
-        draw.width * 64,
-    )
+    every = joined([failures, _repeated(r, failures)], draw.width)
+    return Replayed(every, joined(lost, draw.width), draw.decided())
 
 
 def _start(r: Recording, scenarios: Sequence[Scenario], draw: _Draws) -> Failures:
@@ -214,6 +218,7 @@ class _Draws:
     beliefs: Beliefs
     down: NDArray[np.bool_]
     bounds: bool
+    untried: Mapping[int, float]
     _counts: list[tuple[NDArray[np.int64], ...]] = field(default_factory=list)
 
     @property
@@ -223,7 +228,7 @@ class _Draws:
     def unhandled(self, now: Failures) -> Failures:
         """Return the failures, in the draws in which the caller can do nothing about them."""
         recovered, spare = self._rescued(now)
-        left, hard = now.fails & ~recovered, np.where(spare[:, None], np.uint64(0), now.hard)
+        left, hard = now.fails & ~recovered, np.where(spare, np.uint64(0), now.hard)
         left = hard | (left & ~self._retried(now, left & ~hard))
         survived = np.zeros_like(left)
         handled = np.flatnonzero(~self.r.entry[now.row])
@@ -252,36 +257,56 @@ class _Draws:
         if not self.bounds:
             return words
         best, worst = words.copy(), words.copy()
-        best[unknown], worst[unknown] = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0)
+        best[unknown], worst[unknown] = ALL, np.uint64(0)
         return np.concatenate([words, best, worst], axis=1)
 
     def _rescued(self, now: Failures) -> tuple[U64, NDArray[np.bool_]]:
-        """Return in which draws a fallback recovers each call, and whether it has one at work."""
+        """Return in which draws a fallback recovers each call, and in which one is at work."""
         words = np.zeros((len(now.row), self.width), np.uint64)
-        spare = np.zeros(len(now.row), np.bool_)
+        spare = np.zeros((len(now.row), self.width), np.bool_)
         rows = np.flatnonzero(self.r.pair[now.row] >= 0)
-        chances, place = self._chances(now.scenario[rows], self.r.pair[now.row[rows]])
-        spans, probabilities = self.r.span[now.row[rows]], planes(chances)[place]
-        words[rows] = self._tiled(drawn(spans, probabilities, self.beliefs.seed, _RESCUE_SALT))
-        spare[rows] = (chances.max(axis=1, initial=0) > 0)[place]
+        for part, untried in enumerate(self._cases()):
+            of_part = slice(part * WORDS, (part + 1) * WORDS)
+            words[rows, of_part], able = self._recovered(now.scenario[rows], now.row[rows], untried)
+            spare[rows, of_part] = able[:, None]
         return words, spare
 
+    def _recovered(
+        self, scenario: NDArray[np.int64], row: NDArray[np.int64], untried: Mapping[int, float]
+    ) -> tuple[U64, NDArray[np.bool_]]:
+        chances, place = self._chances(scenario, self.r.pair[row], untried)
+        words = drawn(self.r.span[row], planes(chances)[place], self.beliefs.seed, _RESCUE_SALT)
+        return words, (chances.max(axis=1, initial=0) > 0)[place]
+
+    def _cases(self) -> list[Mapping[int, float]]:
+        """Return the chances of fallbacks never seen: as believed, and with bounds at both ends."""
+        if not self.bounds:
+            return [self.untried]
+        every = {
+            each.secondary.number
+            for group in self.beliefs.rescues
+            for each in group
+            if not each.secondary.tried
+        }
+        ends = ({**dict.fromkeys(every, end), **self.untried} for end in (1.0, 0.0))
+        return [self.untried, *ends]
+
     def _chances(
-        self, scenario: NDArray[np.int64], pair: NDArray[np.int64]
+        self, scenario: NDArray[np.int64], pair: NDArray[np.int64], untried: Mapping[int, float]
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return the rescue chances of each distinct (scenario, pair), and each row's place."""
         size = len(self.r.fallbacks.secondaries)
         distinct, place = np.unique(scenario * size + pair, return_inverse=True)
         chances = np.zeros((len(distinct), DRAWS))
         for i, key in enumerate(distinct.tolist()):
-            chances[i] = self.beliefs.rescue_chances(key % size, self.down[key // size])
+            chances[i] = self.beliefs.rescue_chances(key % size, self.down[key // size], untried)
         return chances, place
 
     def _retried(self, now: Failures, soft: U64) -> U64:
         """Return in which draws the caller's retry succeeds, for failures that are not certain."""
         words = np.zeros_like(soft)
         dependency = self.r.dependency[now.row]
-        rows = np.flatnonzero((count(soft) > 0) & (self.beliefs.retried[dependency] > 0))
+        rows = np.flatnonzero((count(soft) > 0) & (self.beliefs.attempts[dependency] > 0))
         distinct, place = np.unique(dependency[rows], return_inverse=True)
         if len(rows):
             found = self.beliefs.retry_planes(distinct)[place]
@@ -325,8 +350,3 @@ class _Draws:
         for sums, values in zip(total, (np.ones_like(place), *counts), strict=True):
             np.add.at(sums, place, values)
         return Decided(keys // size, keys % size - 1, *total)
-
-
-def survives_in(beliefs: Beliefs, dependencies: NDArray[np.int64]) -> U64:
-    """Return in which draws every failure of these dependencies is survived."""
-    return packed(beliefs.survival_chances(dependencies) >= 1)

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agentguard.graph.model import Graph
+from agentguard.graph.model import Graph, Workflow
 from agentguard.simulation import model
 from agentguard.simulation.beliefs import Basis, Beliefs
 from agentguard.simulation.bits import DRAWS
 from agentguard.simulation.call_rows import text_hash
 from agentguard.simulation.failure_paths import FailurePaths
 from agentguard.simulation.first_failures import Scenario, without_calls
-from agentguard.simulation.game_days import game_days
+from agentguard.simulation.game_days import game_days, standby_days
 from agentguard.simulation.intervals import predictive_interval
 from agentguard.simulation.losses import HIT_PROBABILITY, Losses, hits, losses
 from agentguard.simulation.model import (
     Assumptions,
+    GameDay,
     ImpactedComponent,
     ImpactedWorkflow,
     Outcome,
@@ -92,10 +93,21 @@ class _Report:
             workflows_seen=len(np.unique(self.r.run_workflow)),
             assumptions=self._assumptions(),
             spared=tuple(w for w in workflows if not w.may_lose),
-            game_days=game_days(
-                self.r, self.beliefs, self.found.decided, lost.runs[:, :DRAWS].sum(axis=0)
-            ),
+            game_days=self._game_days(lost.runs[:, :DRAWS].sum(axis=0)),
         )
+
+    def _game_days(self, lost: NDArray[np.int64]) -> tuple[GameDay, ...]:
+        found = (
+            *game_days(self.r, self.beliefs, self.found.decided, lost),
+            *standby_days(self.r, self.beliefs, self.failing.failed, lost, self._lost_if),
+        )
+        return tuple(sorted(found, key=lambda g: (-g.narrows, -g.calls, g.source, g.target)))
+
+    def _lost_if(self, standby: int, chance: float) -> float:
+        """Return the runs lost if this standby takes over with this chance."""
+        down, untried = self.down[None, :], {standby: chance}
+        found = replay(self.r, [self.failing], self.beliefs, down, untried=untried)
+        return float(losses(self.r, found).expected.sum())
 
     def _components(self, paths: FailurePaths) -> Iterator[ImpactedComponent]:
         failures, r, listed = self.found.failures, self.r, self._listed()
@@ -121,22 +133,27 @@ class _Report:
 
     def _workflows(self, lost: Losses, paths: FailurePaths) -> Iterator[ImpactedWorkflow]:
         """Yield every recorded workflow, in order of id."""
-        r = self.r
-        place = {int(w): i for i, w in enumerate(lost.workflow)}
+        r, by_id = self.r, {w.id: w for w in self.graph.workflows}
+        place, reached = {int(w): i for i, w in enumerate(lost.workflow)}, self._reached()
         seen = np.bincount(r.run_workflow, minlength=len(r.workflows))
         failed = np.bincount(r.run_workflow[r.run_failed], minlength=len(r.workflows))
         for number in np.flatnonzero((seen > 0) & r.known).tolist():
-            runs = int(seen[number]), int(failed[number])
-            yield self._workflow(number, runs, (lost, place.get(number)), paths)
+            w, runs = by_id[r.workflows[number]], (int(seen[number]), int(failed[number]))
+            path = self._path(w, reached[number], paths) if number in place else ()
+            yield self._workflow(w, runs, (lost, place.get(number)), path)
+
+    def _reached(self) -> dict[int, NDArray[np.int64]]:
+        """Return, by workflow, the calls whose failures reach its runs."""
+        rows = self.found.lost.row
+        return _by_value(self.r.run_workflow[self.r.run[rows]], rows)
 
     def _workflow(
         self,
-        number: int,
+        w: Workflow,
         runs: tuple[int, int],
         lost: tuple[Losses, int | None],
-        paths: FailurePaths,
+        path: tuple[model.Step, ...],
     ) -> ImpactedWorkflow:
-        w = next(w for w in self.graph.workflows if w.id == self.r.workflows[number])
         by_draw, expected, best, worst = _of_workflow(*lost)
         rng = np.random.default_rng([self.beliefs.seed, text_hash(w.id)])
         return ImpactedWorkflow(
@@ -150,15 +167,16 @@ class _Report:
             runs_lost=expected,
             share=expected / runs[0],
             interval=predictive_interval(by_draw, runs[0], rng),
-            path=self._path(w.id, number, paths) if lost[1] is not None else (),
+            path=path,
             best=best,
             worst=worst,
         )
 
-    def _path(self, workflow: str, number: int, paths: FailurePaths) -> tuple[model.Step, ...]:
-        rows = self.found.lost.row
-        end = paths.likeliest(rows[self.r.run_workflow[self.r.run[rows]] == number])
-        return (*paths.up_to(end), paths.last(workflow, end))
+    def _path(
+        self, w: Workflow, rows: NDArray[np.int64], paths: FailurePaths
+    ) -> tuple[model.Step, ...]:
+        end = paths.likeliest(rows)
+        return (*paths.up_to(end), paths.last(w.id, end))
 
     def _assumptions(self) -> Assumptions:
         decided, basis = self.found.decided, self.beliefs.basis
@@ -220,6 +238,16 @@ class _Report:
             (self.r.components[int(d.source[n])], self.r.components[int(d.target[n])])
             for n in found
         )
+
+
+def _by_value(values: NDArray[np.int64], rows: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
+    """Return the rows of each value, in their order."""
+    if not len(values):
+        return {}
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    begins = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
+    return dict(zip(ordered[begins].tolist(), np.split(rows[order], begins[1:]), strict=True))
 
 
 def _of_workflow(found: Losses, place: int | None) -> tuple[NDArray[np.int64], float, float, float]:

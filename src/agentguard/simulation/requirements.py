@@ -6,9 +6,10 @@ A requirement is a group of callees of which one is enough: a callee and its cal
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 
 from agentguard.graph.model import Dependency, Fallback, Graph, Workflow
 from agentguard.graph.significance import wilson
@@ -27,7 +28,13 @@ retry or fallback do not count: both hide the effect of an outage.
 """
 
 RESCUED_SHARE = 0.5
-"""A fallback counts as redundancy if at least this share of its attempts succeeded."""
+"""A fallback counts as redundancy if at least this share of its attempts succeeded, or if it is
+declared and was never tried.
+"""
+
+Survives = Mapping[tuple[str, str], bool]
+"""(caller, callee) → whether the caller is declared to survive the callee's failure."""
+NOTHING_DECLARED: Survives = MappingProxyType({})
 
 
 class Need(StrEnum):
@@ -50,29 +57,41 @@ class Requirement:
     """Whether the owner waits for the answer. If not (asynchronous), only workflows need it."""
 
 
-def component_requirements(graph: Graph, use: UsageShares | None) -> tuple[Requirement, ...]:
+def component_requirements(
+    graph: Graph, use: UsageShares | None, declared: Survives = NOTHING_DECLARED
+) -> tuple[Requirement, ...]:
     """Return the requirements of all components, including asynchronous ones, ordered by ids.
 
     With recorded runs, a looping caller counts once per run; without, the graph's counts per
     invocation are used. A callee that its caller only used as a fallback is not a requirement of
     its own.
     """
-    return tuple(sorted(unordered_requirements(graph, use), key=_order))
+    return tuple(sorted(unordered_requirements(graph, use, declared), key=_order))
 
 
-def unordered_requirements(graph: Graph, use: UsageShares | None) -> set[Requirement]:
+def unordered_requirements(
+    graph: Graph, use: UsageShares | None, declared: Survives = NOTHING_DECLARED
+) -> set[Requirement]:
     """Return the requirements of all components, as component_requirements does."""
     invocations = {c.id: c.invocations for c in graph.components}
     fallbacks = _Fallbacks(graph.fallbacks)
     found = (
-        _requirement(d, _share_used(d, invocations.get(d.source, 0), fallbacks, use), fallbacks)
+        _requirement(
+            d,
+            _share_used(d, invocations.get(d.source, 0), fallbacks, use),
+            fallbacks,
+            declared=declared.get((d.source, d.target)),
+        )
         for d in graph.dependencies
     )
     return {r for r in found if r is not None}
 
 
 def workflow_requirements(
-    graph: Graph, components: Sequence[Requirement], use: UsageShares | None
+    graph: Graph,
+    components: Sequence[Requirement],
+    use: UsageShares | None,
+    declared: Survives = NOTHING_DECLARED,
 ) -> Iterator[Requirement]:
     """Yield what each workflow needs: its root component, and its handoffs and messages.
 
@@ -81,7 +100,8 @@ def workflow_requirements(
     other components than shared ones are left out: see simulation.relays.
     """
     shared, fallbacks = shared_entries(graph), _Fallbacks(graph.fallbacks)
-    entries, handed_over = _SharedEntries(graph, use, fallbacks), _handed_over(components, use)
+    entries = _SharedEntries(graph, use, fallbacks, declared)
+    handed_over = _handed_over(components, use)
     for w in graph.workflows:
         yield Requirement(w.id, (w.root_component,), Need.REQUIRED, returns=True)
         if w.root_component in shared:
@@ -120,8 +140,10 @@ def shared_entries(graph: Graph) -> frozenset[str]:
 class _SharedEntries:
     """What workflows need of the callees of a root component that they share."""
 
-    def __init__(self, graph: Graph, use: UsageShares | None, fallbacks: _Fallbacks) -> None:
-        self._use, self._fallbacks = use, fallbacks
+    def __init__(
+        self, graph: Graph, use: UsageShares | None, fallbacks: _Fallbacks, declared: Survives
+    ) -> None:
+        self._use, self._fallbacks, self._declared = use, fallbacks, declared
         self._invocations = {c.id: c.invocations for c in graph.components}
         self._by_source: dict[str, list[Dependency]] = defaultdict(list)
         for d in graph.dependencies:
@@ -139,7 +161,10 @@ class _SharedEntries:
         for d in self._possible(w):
             of_all = _share_used(d, invocations, self._fallbacks, None)
             share = _share_of_entry(d, w, of_all, self._use)
-            found |= {None if share == 0 else _requirement(d, share, self._fallbacks)}
+            said = self._declared.get((d.source, d.target))
+            found |= {
+                None if share == 0 else _requirement(d, share, self._fallbacks, declared=said)
+            }
         return sorted((r for r in found if r is not None), key=_order)
 
     def _possible(self, w: Workflow) -> Sequence[Dependency]:
@@ -172,16 +197,20 @@ def _share_of_entry(
     return of_all if w.entry == w.root_component else float(d.target == w.entry)
 
 
-def _requirement(d: Dependency, share: float | None, fallbacks: _Fallbacks) -> Requirement | None:
+def _requirement(
+    d: Dependency, share: float | None, fallbacks: _Fallbacks, *, declared: bool | None
+) -> Requirement | None:
     """Return the requirement behind a dependency used by this share of the owner's runs.
 
-    None for the share: unknown, so possibly all.
+    None for the share: unknown, so possibly all. `declared`: whether the owner is declared to
+    survive the callee's failure.
     """
     if fallbacks.times_used(d.source, d.target) and _own_calls(d, fallbacks) <= 0:
         return None
     members = (d.target, *fallbacks.fallbacks_of(d.source, d.target))
     rarely = share is not None and share < REQUIRED_SHARE
-    optional = rarely or (d.type.returns and _mostly_absorbed(d, fallbacks))
+    survives = d.type.returns and _mostly_absorbed(d, fallbacks) if declared is None else declared
+    optional = rarely or survives
     return Requirement(
         d.source, members, Need.OPTIONAL if optional else Need.REQUIRED, d.type.returns
     )
@@ -228,7 +257,7 @@ class _Fallbacks:
         for f in sorted(fallbacks, key=lambda f: (f.owner, f.primary, -f.rescued, f.secondary)):
             self._tried[f.owner, f.secondary] += f.count
             self._left[f.owner, f.primary] += f.count
-            if f.count and f.rescued / f.count >= RESCUED_SHARE:
+            if not f.count or f.rescued / f.count >= RESCUED_SHARE:
                 self._fallbacks_of[f.owner, f.primary].append(f.secondary)
 
     def times_used(self, owner: str, secondary: str) -> int:

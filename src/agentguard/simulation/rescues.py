@@ -28,6 +28,7 @@ class Secondary:
     number: int
     """Of the secondary."""
     tried: int
+    """0: the catalog declares it, and it was never seen to take over."""
     rescued: int
 
 
@@ -50,14 +51,14 @@ class Pairs:
 
 
 def pairs_of(graph: Graph, components: tuple[str, ...]) -> Pairs:
-    """Return the fallbacks that were tried at least once.
+    """Return the fallbacks that were tried or are declared.
 
     One server replaces another one only for the tools that it offers too.
     """
     number = {text: i for i, text in enumerate(components)}
     found: dict[int, list[Secondary]] = defaultdict(list)
     for f in sorted(_offered(graph), key=lambda f: (f.owner, f.primary, f.secondary)):
-        if f.count and {f.owner, f.primary, f.secondary} <= number.keys():
+        if {f.owner, f.primary, f.secondary} <= number.keys():
             key = number[f.owner] * len(components) + number[f.primary]
             found[key].append(
                 Secondary(f.owner, f.primary, f.secondary, number[f.secondary], f.count, f.rescued)

@@ -17,6 +17,7 @@ from agentguard.graph.resolve import resolve
 from agentguard.graph.runs import Runs
 from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGraph
 from agentguard.jobs.model import Job, JobKind
+from agentguard.simulation.declared import declared_graph
 from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.identity import catalog_digest, identify, linked
@@ -143,11 +144,14 @@ class SimulationService:
         select = self.selector.select if preview else self.selector.select_cited
         return await select(failure.selection)
 
-    @staticmethod
-    def resolve_in(selected: SelectedGraph, failure: Failure) -> ResolvedFailure:
-        """Return the components that the failure names in its graph; raise as `resolve`."""
-        named, groups = _components(failure, selected.graph)
-        modes = _modes(failure, selected.graph, named)
+    def resolve_in(self, selected: SelectedGraph, failure: Failure) -> ResolvedFailure:
+        """Return the components that the failure names in its graph; raise as `resolve`.
+
+        Standbys that the catalog declares can be named too.
+        """
+        graph = declared_graph(selected.graph, self.catalog)
+        named, groups = _components(failure, graph)
+        modes = _modes(failure, graph, named)
         components = tuple(dict.fromkeys([*named, *modes]))
         only = groups if len(components) == len(named) else ()
         return ResolvedFailure(selected, components, failure.method, failure.seed, only, modes)
@@ -180,7 +184,7 @@ class SimulationService:
     def _document(
         self, failure: ResolvedFailure, result: SimulationResult, *, preview: bool
     ) -> dict[str, Any]:
-        names = names_of(failure.selected.graph)
+        names = names_of(declared_graph(failure.selected.graph, self.catalog))
         document = origin_of(failure.selected) | simulation_document(
             result, names=names, groups=failure.groups
         )

@@ -20,8 +20,10 @@ from agentguard.simulation.model import (
 )
 from agentguard.simulation.relays import NumberedGroup, relay_requirements, relayed, relaying
 from agentguard.simulation.requirements import (
+    NOTHING_DECLARED,
     Need,
     Requirement,
+    Survives,
     component_requirements,
     shared_entries,
     workflow_requirements,
@@ -78,14 +80,14 @@ class FailedNodes:
     """Workflow number → number of the cause."""
 
 
-def structure(graph: Graph, runs: Runs | None) -> Structure:
-    """Return the graph's requirements.
+def structure(graph: Graph, runs: Runs | None, declared: Survives = NOTHING_DECLARED) -> Structure:
+    """Return the graph's requirements; what is declared overrides what was observed.
 
     Linear in the dependencies. Recorded runs give exact shares of use; without them the graph's
     counts are used.
     """
     use = usage_shares(runs)
-    inner = component_requirements(graph, use)
+    inner = component_requirements(graph, use, declared)
     numbers = _Numbers.of(graph, relaying(inner) if use is None else ())
     groups = [
         (numbers.components[r.owner], _places(r, numbers.components), r.need)
@@ -93,7 +95,7 @@ def structure(graph: Graph, runs: Runs | None) -> Structure:
         if r.returns
     ]
     groups += relay_requirements(inner, numbers.relays, numbers.components)
-    groups += numbers.of_workflows(graph, workflow_requirements(graph, inner, use))
+    groups += numbers.of_workflows(graph, workflow_requirements(graph, inner, use, declared))
     size = numbers.size
     relays = range(size - len(numbers.relays), size)
     return Structure(
@@ -165,6 +167,15 @@ def failed_nodes(s: Structure, failed: Iterable[int]) -> FailedNodes:
         {n: c for n, c in causes.items() if n < first},
         {n: c for n, c in causes.items() if first <= n < last},
     )
+
+
+def failing(s: Structure, failed: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ids of the components and workflows that fail, sorted."""
+    down = failed_nodes(s, [s.index[f] for f in failed])
+    components, workflows = (
+        sorted(map(s.label, part)) for part in (down.components, down.workflows)
+    )
+    return tuple(components), tuple(workflows)
 
 
 def simulate(graph: Graph, s: Structure, failed: Iterable[str]) -> Outcome:

@@ -55,6 +55,8 @@ def slow_pairs(graph: Graph, runs: Runs | None, factors: Mapping[str, float]) ->
     added to its caller's duration (callers that call in parallel wait less). Without, only the
     direct callers, by their histograms.
     """
+    if not any(factor > 1 for factor in factors.values()):
+        return []
     if runs is None or not runs.calls.num_rows:
         return _by_histograms(graph, factors)
     return _by_calls(runs, factors)

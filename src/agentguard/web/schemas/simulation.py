@@ -137,15 +137,20 @@ class CasesDocument(Document):
 
 
 class GameDayDocument(Document):
-    """A dependency that was never seen failing, and what trying it would tell."""
+    """What was never seen, and what trying it would tell."""
 
     source: str
     target: str
     calls: int
-    survives: float = Field(description="Probability that the source survives.")
+    survives: float = Field(
+        description="Probability that the source survives, or that the standby takes over."
+    )
     runs_lost_if_survived: float | None
     runs_lost_if_not: float | None
     narrows: Share = Field(description="Of the variance of the runs lost.")
+    standby: str | None = Field(
+        description="Declared to take over for the target, and never seen to; otherwise null."
+    )
 
 
 class PrecedentDocument(Document):
