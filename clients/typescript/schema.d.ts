@@ -1033,7 +1033,9 @@ export interface paths {
         post?: never;
         /**
          * Remove User
-         * @description Remove a user, by id or name, with all sessions and tokens; never the last administrator.
+         * @description Remove a user, by id or name, with all sessions and tokens.
+         *
+         *     The last administrator and the last user stay.
          */
         delete: operations["remove_user"];
         options?: never;

@@ -140,7 +140,7 @@ def sign_out(
 def remove(
     user: UserArgument, data_dir: DataDirOption = None, output_format: FormatOption = Format.TABLE
 ) -> None:
-    """Remove a user with all sessions and tokens; the last administrator stays."""
+    """Remove a user with all sessions and tokens; the last administrator and the last user stay."""
     from agentguard.cli.principal import os_user
 
     _changed(data_dir, output_format, lambda opened: opened.accounts.users.remove(os_user(), user))

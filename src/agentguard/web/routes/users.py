@@ -110,6 +110,9 @@ async def sign_out_user(user_id: str, actor: ActorOf, state: StateOf) -> Respons
     response_model=UserDocument,
 )
 async def remove_user(user_id: str, actor: ActorOf, state: StateOf) -> Response:
-    """Remove a user, by id or name, with all sessions and tokens; never the last administrator."""
+    """Remove a user, by id or name, with all sessions and tokens.
+
+    The last administrator and the last user stay.
+    """
     user = await state.app.accounts.users.remove(actor, user_id)
     return DocumentResponse(user_document(user))
