@@ -96,6 +96,14 @@ def test_the_answer_names_the_standby_that_decides():
 
 
 @METHODS
+def test_a_standby_of_several_callers_is_named_once():
+    graph = world(needs("A", "B"), needs("C", "B"), workflows=[workflow("w", "A")])
+    runs = record([("w", call("A", call("B"))), ("w", call("C", call("B")))] * 5)
+    result = simulate(graph, runs, ["B"], catalog=declaring("name: B, standbys: [spare]"))
+
+    assert sum("takes over for B" in sentence for sentence in decided_by(result)) == 1
+
+
 def test_a_standby_that_fails_too_takes_nothing_over(method):
     catalog = declaring("name: B, standbys: [C]")
     facts = replace(facts_of(GRAPH, match(GRAPH, catalog)), survives={("A", "B"): False})

@@ -64,7 +64,7 @@ def answer(
     result = replace(result, workflows=workflows)
     return Answer(
         f"{_subject(result, names, groups)}, {_consequence(result)}.",
-        tuple(islice(_reasons(result, names), _REASONS)),
+        tuple(islice(dict.fromkeys(_reasons(result, names)), _REASONS)),
         _undecided(result, names),
     )
 
