@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, event, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agentguard.adapters.sql import sqlite
 from agentguard.adapters.sql.database import open_database
@@ -145,3 +147,36 @@ async def test_a_statement_takes_one_visit_to_the_thread(many_days, monkeypatch)
         after = len(visits)
 
     assert after - before == 1
+
+
+async def test_connections_of_cancelled_callers_are_closed_before_the_database_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    order, closing_began = list[str](), asyncio.Event()
+    close, dispose = AsyncConnection.close, AsyncEngine.dispose
+
+    async def slow_close(self: AsyncConnection) -> None:
+        closing_began.set()
+        await asyncio.sleep(0.05)
+        await close(self)
+        order.append("connection")
+
+    async def noted_dispose(self: AsyncEngine) -> None:
+        order.append("database")
+        await dispose(self)
+
+    monkeypatch.setattr(AsyncConnection, "close", slow_close)
+    monkeypatch.setattr(AsyncEngine, "dispose", noted_dispose)
+    async with open_database(tmp_path) as database:
+
+        async def read() -> None:
+            async with database.reading():
+                pass
+
+        reading = asyncio.create_task(read())
+        await closing_began.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+    assert order[0] == "connection"

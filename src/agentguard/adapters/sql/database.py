@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 _MOST_TRIES = 8
 _FIRST_PAUSE_SECONDS = 0.01
+_LONGEST_WAIT_SECONDS = 10
+"""For work that callers left behind, when a database is closed."""
 _READ = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 _WRITE = {"isolation_level": "SERIALIZABLE"}
 
@@ -176,7 +178,7 @@ async def open_database(
     try:
         yield database
     finally:
-        await database.engine.dispose()
+        await _dispose(database.engine)
 
 
 @asynccontextmanager
@@ -193,7 +195,7 @@ async def inspected_database(
     try:
         yield database
     finally:
-        await database.engine.dispose()
+        await _dispose(database.engine)
 
 
 _unattended: set[asyncio.Task[Any]] = set()
@@ -206,6 +208,14 @@ def _attended(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     _unattended.add(task)
     task.add_done_callback(_left)
     return task
+
+
+async def _dispose(engine: AsyncEngine) -> None:
+    """Close the pool, once connections of cancelled callers are closed, or after a while."""
+    loop = asyncio.get_running_loop()
+    if left := [task for task in _unattended if task.get_loop() is loop]:
+        await asyncio.wait(left, timeout=_LONGEST_WAIT_SECONDS)
+    await engine.dispose()
 
 
 def _left(task: asyncio.Task[Any]) -> None:
