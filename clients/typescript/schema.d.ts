@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Root
-         * @description Return the name and version of the server.
+         * @description Return the name and version of the server; the web UI where Accept names text/html.
          */
         get: operations["get_root"];
         put?: never;
@@ -287,6 +287,51 @@ export interface paths {
          * @description Return an agent, by id or unique name, with its dependencies and dependents.
          */
         get: operations["get_agent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/graph/columns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Columns
+         * @description Return the graph and its findings as one list per member, for drawing thousands at once.
+         *
+         *     Stored versions have an ETag (RFC 9110, 8.8.3): with If-None-Match, an unchanged graph is
+         *     answered with 304 and no body.
+         */
+        get: operations["get_graph_columns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/risks/{component_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Risk
+         * @description Return the risk of one component, by id or unique name, with its factors.
+         *
+         *     And the single point of failure, cycles, shared fates and loops that it is part of.
+         */
+        get: operations["get_component_risk"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2435,6 +2480,59 @@ export interface components {
             undecided: components["schemas"]["ChangedComponent"][];
         };
         /**
+         * ComponentColumns
+         * @description Components, one list per member; position 0 of each list is the first component.
+         */
+        ComponentColumns: {
+            /** Id */
+            id: string[];
+            /** Name */
+            name: string[];
+            /** Kind */
+            kind: components["schemas"]["ComponentKind"][];
+            /** Environment */
+            environment: (string | null)[];
+            /**
+             * Service
+             * @description The service or MCP server in which each ran most often.
+             */
+            service: (string | null)[];
+            /**
+             * Owner
+             * @description Declared in the catalog.
+             */
+            owner: (string | null)[];
+            /**
+             * Shadow
+             * @description Null without a catalog.
+             */
+            shadow: (boolean | null)[];
+            /** Invocations */
+            invocations: number[];
+            /** Errors */
+            errors: number[];
+            /**
+             * Callers
+             * @description Components that depend on each.
+             */
+            callers: number[];
+            /**
+             * Risk
+             * @description From 0 to 10.
+             */
+            risk: (number | null)[];
+            /**
+             * Reason
+             * @description Of the factor that adds most to the risk.
+             */
+            reason: (string | null)[];
+            /**
+             * Spof Workflows
+             * @description Workflows for which each is a single point of failure; 0: it is none.
+             */
+            spof_workflows: number[];
+        };
+        /**
          * ComponentDetailsDocument
          * @description One component of any kind, with its neighbors and the workflows that can reach it.
          */
@@ -2638,6 +2736,40 @@ export interface components {
          * @enum {string}
          */
         ComponentKind: "agent" | "tool" | "model" | "mcp_server" | "datastore" | "queue" | "service" | "external" | "workflow";
+        /**
+         * ComponentRiskDocument
+         * @description The risk of one component with its factors, and the findings that name it.
+         */
+        ComponentRiskDocument: {
+            /** Dataset */
+            dataset: string;
+            /**
+             * Graph Version
+             * @description Null for a window, which is not stored.
+             */
+            graph_version: string | null;
+            /** Created At */
+            created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
+            /** Id */
+            id: string;
+            risk: components["schemas"]["RiskDocument"] | null;
+            spof: components["schemas"]["SPOFDocument"] | null;
+            /** Cycles */
+            cycles: components["schemas"]["CycleDocument"][];
+            /** Shared Fates */
+            shared_fates: components["schemas"]["SharedFateDocument"][];
+            /** False Redundancies */
+            false_redundancies: components["schemas"]["FalseRedundancyDocument"][];
+            /** Run Loops */
+            run_loops: components["schemas"]["RunLoopDocument"][];
+            /** Risk Version */
+            risk_version: string;
+            /** Risk Note */
+            risk_note: string | null;
+            /** Share Of */
+            share_of: string;
+        };
         /**
          * ComponentsChangeDocument
          * @description The components that the simulations hit.
@@ -2896,6 +3028,22 @@ export interface components {
              * @description They differ, with too few observations to decide whether it is a change.
              */
             undecided: components["schemas"]["ChangedDependency"][];
+        };
+        /**
+         * DependencyColumns
+         * @description Dependencies, one list per member. Sources and targets are positions of components.
+         */
+        DependencyColumns: {
+            /** Source */
+            source: number[];
+            /** Target */
+            target: number[];
+            /** Type */
+            type: components["schemas"]["DependencyType"][];
+            /** Calls */
+            calls: number[];
+            /** Errors */
+            errors: number[];
         };
         /**
          * DependencyDocument
@@ -3380,6 +3528,59 @@ export interface components {
              * @description Declared to take over for the target, and never seen to; otherwise null.
              */
             standby: string | null;
+        };
+        /**
+         * GraphColumnsDocument
+         * @description Components, dependencies and findings much smaller than the graph, without evidence.
+         */
+        GraphColumnsDocument: {
+            /** Dataset */
+            dataset: string;
+            /**
+             * Graph Version
+             * @description Null for a window, which is not stored.
+             */
+            graph_version: string | null;
+            /** Created At */
+            created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
+            components: components["schemas"]["ComponentColumns"];
+            dependencies: components["schemas"]["DependencyColumns"];
+            /** Workflows */
+            workflows: components["schemas"]["WorkflowRow"][];
+            /**
+             * Cycles
+             * @description Positions of components that depend on each other.
+             */
+            cycles: number[][];
+            /**
+             * By Risk
+             * @description Positions of components, the highest risk first.
+             */
+            by_risk: number[];
+            /** Overall Risk */
+            overall_risk: number;
+            /** Risk Note */
+            risk_note: string | null;
+            /**
+             * Shadow Note
+             * @description Why no agent is called a shadow agent.
+             */
+            shadow_note: string | null;
+            /** Environments */
+            environments: string[];
+            /**
+             * Total Components
+             * @description In the whole graph, whatever a filter selects.
+             */
+            total_components: number;
+            /** Total Dependencies */
+            total_dependencies: number;
+            /** Total Agents */
+            total_agents: number;
+            coverage: components["schemas"]["CoverageDocument"];
+            /** Broken Propagation */
+            broken_propagation: components["schemas"]["BrokenHopDocument"][];
         };
         /**
          * GraphDocument
@@ -5851,6 +6052,25 @@ export interface components {
             entry: components["schemas"]["CatalogEntryDocument"];
         };
         /**
+         * WorkflowRow
+         * @description A workflow.
+         */
+        WorkflowRow: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Runs */
+            runs: number;
+            /** Failed */
+            failed: number;
+            /**
+             * Entry
+             * @description Position of the first component that does the work; null: not shown.
+             */
+            entry: number | null;
+        };
+        /**
          * WorstCaseDocument
          * @description The cost if no failure that was never seen is survived.
          */
@@ -6494,6 +6714,109 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgentDetailsDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_graph_columns: {
+        parameters: {
+            query?: {
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
+                dataset?: string | null;
+                /** @description Id of a stored graph version, instead of the newest of the dataset. */
+                version?: string | null;
+                /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
+                since?: string | null;
+                /** @description Only traces that start before this time (ISO 8601, or how long ago). */
+                until?: string | null;
+                /** @description Length of the window that ends at `until` (default: now), such as 15m or 7d. */
+                lookback?: string | null;
+                /** @description Only components of this kind; repeatable. */
+                kind?: components["schemas"]["ComponentKind"][] | null;
+                /** @description Only components, dependencies and workflows with failures. */
+                errors?: boolean;
+                /** @description Only shadow agents. Needs a catalog. */
+                shadow?: boolean;
+                /** @description Only components that the catalog assigns to this owner (case-insensitive). */
+                owner?: string | null;
+                /** @description Sort lists by this: names ascending, numbers and times descending. */
+                sort?: components["schemas"]["SortKey"] | null;
+                /** @description Maximum number of items per list. */
+                top?: number | null;
+                /** @description `service`: services stand for the agents in them. `agent`: agents for their services. Default: lists have both, findings have agents. */
+                level?: components["schemas"]["Level"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GraphColumnsDocument"];
+                };
+            };
+            /** @description Unchanged since the version that If-None-Match names. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_component_risk: {
+        parameters: {
+            query?: {
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
+                dataset?: string | null;
+                /** @description Id of a stored graph version, instead of the newest of the dataset. */
+                version?: string | null;
+                /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
+                since?: string | null;
+                /** @description Only traces that start before this time (ISO 8601, or how long ago). */
+                until?: string | null;
+                /** @description Length of the window that ends at `until` (default: now), such as 15m or 7d. */
+                lookback?: string | null;
+            };
+            header?: never;
+            path: {
+                component_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComponentRiskDocument"];
                 };
             };
             /** @description A problem (RFC 9457). */

@@ -42,6 +42,8 @@ PATHS = [
     "/api/datasets",
     "/api/datasets/{name}",
     "/api/graph",
+    "/api/graph/columns",
+    "/api/risks/{component_id}",
     "/api/analysis",
     "/api/audit/anchors",
     "/api/agents",

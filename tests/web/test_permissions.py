@@ -16,7 +16,7 @@ from agentguard.kernel.errors import AgentGuardError
 from agentguard.traces.errors import RpcCode
 from agentguard.web.app import new_api
 from agentguard.web.auth import Authentication, Authenticator
-from agentguard.web.pages import HEALTH_PATHS, SIGN_IN_PATHS
+from agentguard.web.pages import HEALTH_PATHS, SIGN_IN_PATHS, UI_FILES, UI_PATHS
 from agentguard.web.permissions import Requirement
 from agentguard.web.problems import MEDIA_TYPE
 from tests.accounts.nobody import Nobody
@@ -25,6 +25,7 @@ from tests.web.serving import client_of
 pytestmark = pytest.mark.anyio
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
+BROWSER = {"Accept": "text/html"}
 
 
 class Fixed:
@@ -68,8 +69,9 @@ def test_every_route_declares_exactly_one_permission_or_is_public(method, path, 
     assert len(found) == 1
 
 
-def test_only_health_checks_and_what_signs_in_are_public():
-    assert {path for _, path in PUBLIC} == HEALTH_PATHS | SIGN_IN_PATHS
+def test_only_health_checks_what_signs_in_and_pages_without_data_are_public():
+    pages = UI_PATHS | {"/", f"{UI_FILES}{{name}}"}
+    assert {path for _, path in PUBLIC} == HEALTH_PATHS | SIGN_IN_PATHS | pages
 
 
 @pytest.mark.parametrize(("method", "path", "permission"), GUARDED)
@@ -120,15 +122,16 @@ async def test_the_permission_alone_is_enough(method, path, permission):
 @pytest.mark.parametrize(("method", "path"), PUBLIC)
 async def test_public_routes_need_no_permission(method, path):
     async with client_with(Fixed()) as client:
-        answer = await client.request(method, written(path))
+        answer = await client.request(method, written(path), headers=BROWSER)
 
     assert answer.status_code not in (401, 403)
 
 
 @pytest.mark.parametrize(("method", "path", "permission"), OPERATIONS)
 async def test_without_the_key_all_routes_but_public_ones_answer_401(method, path, permission):
+    headers = BROWSER if permission is None else {}
     async with client_with(Authenticator(b"open-sesame", frozenset(), Nobody())) as client:
-        answer = await client.request(method, written(path))
+        answer = await client.request(method, written(path), headers=headers)
 
     if permission is None:
         assert answer.status_code not in (401, 403)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.analysis.analyze import analyze
+from agentguard.analysis.component_findings import component_findings
 from agentguard.analysis.documents import analysis_document
 from agentguard.analysis.filtering import filtered_analysis
 from agentguard.catalog.matching import match
@@ -17,6 +19,7 @@ from agentguard.graph.documents import origin_of
 from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.filtering import NO_FILTER, GraphFilter
 from agentguard.graph.level import Level
+from agentguard.graph.resolve import resolve
 from agentguard.graph.runs import Runs
 from agentguard.graph.selection import GraphSelector, SelectedGraph
 
@@ -55,3 +58,13 @@ class AnalysisService:
         every = analyze(graph, runs, matches=matches, level=level)
         found = filtered_analysis(every, graph, view(matches, self.links), wanted)
         return analysis_document(found, links=self.links)
+
+    def of_component(
+        self, selected: SelectedGraph, name: str, every: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return what `every`, the document of `analyze`, says of one component.
+
+        Raises UnknownComponentError and AmbiguousComponentError.
+        """
+        found = resolve(selected.graph, name)
+        return origin_of(selected) | component_findings(every, found.id)

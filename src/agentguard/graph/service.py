@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.columns import columns_document
 from agentguard.graph.component_documents import agent_document, component_document
 from agentguard.graph.dataset_documents import datasets_document
 from agentguard.graph.documents import (
@@ -79,6 +80,10 @@ class GraphService:
         view, part = await asyncio.to_thread(self._part, selected.graph, wanted)
         analysis = await self.findings.findings(selected, wanted)
         return await asyncio.to_thread(_document, selected, view, part, analysis)
+
+    async def columns(self, selected: SelectedGraph, wanted: GraphFilter = NO_FILTER) -> Document:
+        """Return the same as columns, without evidence; raises as `graph`."""
+        return await asyncio.to_thread(columns_document, await self.graph(selected, wanted))
 
     async def overview(self, selected: SelectedGraph, wanted: GraphFilter = NO_FILTER) -> Document:
         """Return the same without findings, which take longer; raises as `graph`."""

@@ -17,7 +17,7 @@ from agentguard.health import Checkup
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.traces.receiver import Load
-from agentguard.web import documentation, sign_in_page
+from agentguard.web import documentation, sign_in_page, ui
 from agentguard.web.auth import Authentication, authenticator_of
 from agentguard.web.bodies import MOST_JSON_BYTES, BodyLimit
 from agentguard.web.errors import (
@@ -37,6 +37,7 @@ from agentguard.web.routes import (
     audit,
     auth,
     catalog,
+    columns,
     components,
     diff,
     events,
@@ -71,6 +72,7 @@ _ROUTES = (
     scan,
     jobs,
     graph,
+    columns,
     components,
     traces,
     diff,
@@ -137,6 +139,7 @@ def new_api(middleware: Sequence[Middleware] = ()) -> FastAPI:
             RequestValidationError: answer_invalid_request,
         },
     )
+    api.include_router(ui.router)  # before the root: browsers get the page there
     known_parameters = [Depends(refuse_unknown_parameters)]
     for module in _ROUTES:
         api.include_router(module.router, responses=_PROBLEM, dependencies=known_parameters)

@@ -18,7 +18,7 @@ from agentguard.web.cookies import session_token
 from agentguard.web.errors import error_response
 from agentguard.web.forgery import ForeignPageError, require_own_page, require_page
 from agentguard.web.loopback import violation
-from agentguard.web.pages import HEALTH_PATHS, LOG_PREFIX, SIGN_IN_PATHS
+from agentguard.web.pages import HEALTH_PATHS, LOG_PREFIX, SIGN_IN_PATHS, is_ui
 from agentguard.web.proxies import proxy_violation
 from agentguard.web.refusals import note_refusal
 from agentguard.web.stream_guard import StreamGuard
@@ -90,6 +90,8 @@ class Authenticator:
             raise
 
     async def _identified(self, scope: Scope) -> Principal | None:
+        if is_ui(scope):
+            return None
         if scope.get("path") in SIGN_IN_PATHS:
             return await self._signing_in(scope)
         credential = _bearer(scope)

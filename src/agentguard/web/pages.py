@@ -6,6 +6,7 @@ browsers set about the page decide: Origin (RFC 6454) and Sec-Fetch-Site (W3C Fe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from starlette.types import Scope
@@ -25,6 +26,10 @@ SIGN_IN_PATHS = frozenset(
     }
 )
 """What whoever has no credentials yet may ask for."""
+UI_PATHS = frozenset({"/component", "/what-if"})
+"""Pages of the UI, besides `/` for whoever accepts HTML. They hold no data."""
+UI_FILES = "/ui-files/"
+"""Below it, what the pages are made of."""
 LOG_PREFIX = "/log/"
 """Below it, the audit log publishes its hashes."""
 _FREE_PATHS = HEALTH_PATHS | {
@@ -59,6 +64,27 @@ def page_violation(
     if named or _is_link(scope) or all(each in sites for each in header_values(scope, _SITE)):
         return None
     return "A page of another site sent the request."
+
+
+def is_ui(scope: Scope) -> bool:
+    """Return whether a request asks for a page of the UI, or for a file of one."""
+    if scope["type"] != "http" or scope.get("method") not in ("GET", "HEAD"):
+        return False
+    path = scope.get("path", "")
+    return path in UI_PATHS or path.startswith(UI_FILES) or (path == "/" and accepts_html(scope))
+
+
+def accepts_html(scope: Scope) -> bool:
+    """Return whether the Accept header names text/html, as those of browsers do for pages."""
+    ranges = [each for value in header_values(scope, b"accept") for each in value.split(",")]
+    return any(_names_html(each) for each in ranges)
+
+
+def _names_html(media_range: str) -> bool:
+    name, *parameters = (part.strip().casefold() for part in media_range.split(";"))
+    return name == "text/html" and not any(
+        re.fullmatch(r"q=0(\.0{0,3})?", each.replace(" ", "")) for each in parameters
+    )
 
 
 def _is_link(scope: Scope) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
@@ -81,6 +82,38 @@ class AppState:
         answer = await self.responses.of(question, compute)
         return DocumentBytes(answer, headers=as_of(selected))
 
+    async def answer_unless_known(
+        self,
+        selected: SelectedGraph,
+        endpoint: str,
+        parameters: object,
+        compute: Compute,
+        *,
+        known: str | None,
+    ) -> Response:
+        """Return the same with an ETag; 304 where `known`, an If-None-Match, names that (RFC 9110).
+
+        The graph of a window has none.
+        """
+        if selected.version is None:
+            return await self.answer(selected, endpoint, parameters, compute)
+        tag = f'"{self.responses.key(Question(selected.version, endpoint, parameters))}"'
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache", **as_of(selected)}
+        if known is not None and tag in _tags(known):
+            return Response(status_code=304, headers=headers)
+        answer = await self.answer(selected, endpoint, parameters, compute)
+        answer.headers.update(headers)
+        return answer
+
+    async def document(
+        self, selected: SelectedGraph, endpoint: str, parameters: object, compute: Compute
+    ) -> Any:
+        """Return the document of `compute` itself, computed once for equal questions."""
+        if selected.version is None:
+            return await compute()
+        question = Question(selected.version, endpoint, parameters)
+        return await asyncio.to_thread(orjson.loads, await self.responses.of(question, compute))
+
     async def answer_named(
         self, selected: SelectedGraph, endpoint: str, asked: object, resolve: Resolve
     ) -> Response:
@@ -99,6 +132,11 @@ class AppState:
         question = Question(version, f"{endpoint}, as asked", asked)
         answer = await self.responses.of(question, resolved)
         return DocumentBytes(answer, headers=as_of(selected))
+
+
+def _tags(known: str) -> list[str]:
+    """Return the tags of an If-None-Match header; weak ones compare equal (RFC 9110, 13.1.2)."""
+    return [each.strip().removeprefix("W/") for each in known.split(",")]
 
 
 def as_of(selected: SelectedGraph) -> dict[str, str]:

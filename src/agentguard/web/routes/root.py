@@ -23,11 +23,12 @@ VERSION = version("agentguard")
     response_model=Root,
 )
 async def root() -> DocumentResponse:
-    """Return the name and version of the server."""
+    """Return the name and version of the server; the web UI where Accept names text/html."""
     return DocumentResponse(
         {
             "message": "AgentGuard finds what your agents depend on and what fails with it.",
             "version": VERSION,
             "docs": "/docs",
-        }
+        },
+        headers={"Vary": "Accept"},
     )

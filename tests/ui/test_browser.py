@@ -1,0 +1,120 @@
+"""The web UI in a real browser, on a real server with the recorded demo."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from agentguard.web.ui import installed
+from scripts.services.packages import node
+from scripts.services.process import ServiceError
+from tests.services import _missing
+from tests.ui.packages import ui_packages
+from tests.web.process import Server, inherited
+
+pytestmark = pytest.mark.xdist_group("ui")
+
+ROOT = Path(__file__).parents[2]
+THEMES = ("dark", "light")
+PAGES = ("fleet", "selected", "map", "table", "component", "risk", "what-if")
+
+
+@pytest.fixture(scope="module")
+def browser() -> tuple[str, Path, str]:
+    """Node, the folder of the UI's packages, and Chromium; without one of them, skip."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        _missing("no Chromium on PATH (on Debian: apt-get install chromium)")
+    if not installed():
+        _missing("the UI is not built (run scripts/setup.sh dev)")
+    try:
+        return node(), ui_packages(), chromium
+    except ServiceError as error:
+        _missing(str(error))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("ui")
+    loaded = subprocess.run(
+        [sys.executable, "-m", "agentguard.cli", "demo", "--load"],
+        env=inherited() | {"AGENTGUARD_DATA_DIR": str(folder / "data")},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert loaded.returncode == 0, loaded.stderr
+    server = Server(folder)
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="module")
+def found(browser, server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the walk through the UI found, by check; screenshots are kept in .cache/ui."""
+    program, modules, chromium = browser
+    shots = ROOT / ".cache" / "ui"
+    shots.mkdir(parents=True, exist_ok=True)
+    walk = [program, str(Path(__file__).with_name("browser.mjs")), str(modules), chromium]
+    outcome = subprocess.run(
+        [*walk, server.url, str(shots)],
+        env={**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+    )
+    assert outcome.returncode == 0, outcome.stdout[-2000:] + outcome.stderr[-2000:]
+    return {each["name"]: each["found"] for each in map(json.loads, outcome.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_open_without_errors_and_violations_of_accessibility(found, page, theme):
+    assert found[f"{page} {theme}"] == {"wrong": [], "axe": [], "theme": theme}
+
+
+def test_the_keyboard_leads_from_search_to_a_simulation_that_the_address_holds(found):
+    keyboard = found["keyboard"]
+
+    assert keyboard["wrong"] == []
+    assert keyboard["selected"] == "demo/agent:paymentagent"
+    assert keyboard["after"] == "PaymentAgent"
+    assert keyboard["answer"].startswith("If PaymentAgent fails, ")
+    assert "fail=demo%2Fagent%3Apaymentagent" in keyboard["address"]
+
+
+def test_the_drawing_shows_every_component_of_the_api(found, server: Server):
+    columns = httpx.get(
+        f"{server.url}/api/graph/columns?dataset=demo&level=agent", timeout=60
+    ).json()
+    drawing = found["drawing"]
+
+    assert drawing["drawn"] == len(columns["components"]["id"])
+    assert drawing["canvas"] > 1000
+    assert drawing["status"].startswith("2 components of ")
+    assert drawing["alert"] == "Not understood: nonsense:1"
+
+
+def test_hostile_names_are_text_and_show_what_turns_the_direction(found):
+    hostile = found["hostile"]
+
+    assert hostile["text"].startswith("gpt\\u{202e}<img src=x onerror=alert(1)>")
+    assert (hostile["asked"], hostile["images"], hostile["wrong"]) == (False, 0, [])
+
+
+def test_an_unreachable_server_is_said_and_the_page_stays(found):
+    assert found["unreachable"]["text"] == "The server cannot be reached."

@@ -1,0 +1,62 @@
+"""The UI's source keeps TypeScript's rules, its packages are pinned, and its files are small."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from agentguard.web.ui import FOLDER, installed
+from scripts.services.process import ServiceError
+from scripts.ui_build import LEFT_OUT, SOURCE
+from tests.services import _missing
+from tests.ui.packages import run, ui_packages
+
+pytestmark = pytest.mark.xdist_group("ui")
+
+CLIENT = Path("clients/typescript/schema.d.ts")
+ROOT = Path(__file__).parents[2]
+FIRST_LOAD_BYTES = 180_000
+ALL_BYTES = 350_000
+FONT_BYTES = 60_000
+
+
+def test_the_source_compiles_strictly(tmp_path: Path) -> None:
+    try:
+        packages = ui_packages()
+    except ServiceError as error:
+        _missing(str(error))
+    shutil.copytree(SOURCE, tmp_path / "ui", ignore=shutil.ignore_patterns(*LEFT_OUT))
+    (tmp_path / "ui" / "node_modules").symlink_to(packages / "node_modules")
+    (tmp_path / CLIENT).parent.mkdir(parents=True)
+    shutil.copy(ROOT / CLIENT, tmp_path / CLIENT)
+
+    run(tmp_path / "ui", "npx", "tsc", "--noEmit")
+
+
+def test_the_lock_file_names_no_registry_and_every_version_is_exact() -> None:
+    package = json.loads((SOURCE / "package.json").read_text())
+    versions = [*package["dependencies"].values(), *package["devDependencies"].values()]
+
+    assert '"resolved"' not in (SOURCE / "package-lock.json").read_text()
+    assert all(version[0].isdigit() for version in versions)
+
+
+def test_what_a_browser_loads_stays_within_the_budget() -> None:
+    if not installed():
+        _missing("the UI is not built (run scripts/setup.sh dev)")
+    page = (FOLDER / "index.html").read_text()
+    sizes = {
+        each.name: len(gzip.compress(each.read_bytes(), 9))
+        for each in (FOLDER / "ui-files").iterdir()
+        if each.suffix in (".js", ".css")
+    }
+    fonts = sum(each.stat().st_size for each in (FOLDER / "ui-files").glob("*.woff2"))
+
+    assert sum(n for name, n in sizes.items() if name in page) <= FIRST_LOAD_BYTES
+    assert sum(sizes.values()) <= ALL_BYTES
+    assert fonts <= FONT_BYTES
+    assert not list(FOLDER.rglob("*.map"))

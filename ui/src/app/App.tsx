@@ -1,0 +1,111 @@
+// The frame around all pages.
+import { useQueryClient } from '@tanstack/react-query'
+import { lazy, Suspense, type ComponentType } from 'react'
+import { Link, Route, Switch, useLocation } from 'wouter'
+import { useDatasets } from '../api/queries'
+import { FleetPage } from '../fleet/FleetPage'
+import { Failure, Waiting } from '../parts/states'
+import { Text } from '../parts/Text'
+import { chooseTheme, useTheme } from './appearance'
+import { useNewest } from './live'
+import { PAGES } from './pages'
+import { isSignedOut, SignIn, useMe } from './session'
+import { useView } from './view'
+
+const LAZY: Record<string, ComponentType> = {
+  '/component': lazy(() => import('../component/ComponentPage').then((m) => ({ default: m.ComponentPage }))),
+  '/what-if': lazy(() => import('../what_if/WhatIfPage').then((m) => ({ default: m.WhatIfPage }))),
+}
+
+export function App() {
+  const me = useMe()
+  const signedOut = isSignedOut(me.error)
+  if (me.isPending) return <Waiting what="AgentGuard" />
+  return (
+    <>
+      <a className="skip" href="#main">Skip to the page</a>
+      <TopBar />
+      <Navigation />
+      <main id="main" tabIndex={-1}>
+        {me.error && !signedOut ? <Failure error={me.error} retry={() => void me.refetch()} /> : me.data && <Pages />}
+      </main>
+      {signedOut && <SignIn />}
+    </>
+  )
+}
+
+function Pages() {
+  return (
+    <Suspense fallback={<Waiting what="the page" />}>
+      <Switch>
+        <Route path="/" component={FleetPage} />
+        {Object.entries(LAZY).map(([path, page]) => <Route key={path} path={path} component={page} />)}
+        <Route><div className="empty"><h1>There is no such page</h1><Link href="/">Fleet</Link></div></Route>
+      </Switch>
+    </Suspense>
+  )
+}
+
+function Navigation() {
+  const [location] = useLocation()
+  const { to } = useView()
+  return (
+    <nav aria-label="Pages">
+      {PAGES.map((page) => (
+        <Link key={page.path} href={to(page.path)} aria-current={location === page.path ? 'page' : undefined}>
+          <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d={page.icon} /></svg>
+          {page.title}
+        </Link>
+      ))}
+    </nav>
+  )
+}
+
+const WINDOWS = [['', 'All of it'], ['15m', 'Last 15 min'], ['1h', 'Last hour'], ['24h', 'Last 24 h'], ['7d', 'Last 7 days']] as const
+
+function TopBar() {
+  const { params, change, selection } = useView()
+  const datasets = useDatasets()
+  const theme = useTheme()
+  const live = datasets.data?.datasets.some((d) => d.name === 'live') ?? false
+  const shown = selection.dataset ?? (live ? 'live' : datasets.data?.datasets[0]?.name)
+  return (
+    <header className="top">
+      <Link href="/" className="brand"><svg viewBox="0 0 16 16" width="20" height="20" aria-hidden="true"><path d="M8 1l6 2v5c0 4-3 6-6 7-3-1-6-3-6-7V3z" /></svg>AgentGuard</Link>
+      {datasets.data && datasets.data.datasets.length > 0 && (
+        <label>Dataset
+          <select value={shown} onChange={(e) => change({ dataset: e.target.value, version: null, lookback: null, sel: null })}>
+            {datasets.data.datasets.map((d) => <option key={d.name} value={d.name}>{d.name}</option>)}
+          </select>
+        </label>
+      )}
+      {shown === 'live' && (
+        <label>Window
+          <select value={params.get('lookback') ?? ''} onChange={(e) => change({ lookback: e.target.value || null, version: null })}>
+            {WINDOWS.map(([value, words]) => <option key={value} value={value}>{words}</option>)}
+          </select>
+        </label>
+      )}
+      <Changes dataset={shown} />
+      <span className="grow" />
+      <a href="docs">API</a>
+      <button type="button" onClick={() => chooseTheme(theme === 'dark' ? 'light' : 'dark')}>{theme === 'dark' ? 'Light' : 'Dark'}</button>
+    </header>
+  )
+}
+
+/** Offers a newer graph; what is on the page changes only when it is taken. */
+function Changes({ dataset }: { dataset: string | undefined }) {
+  const queries = useQueryClient()
+  const newest = useNewest(dataset)
+  const shown = queries
+    .getQueriesData<{ graph_version: string | null; dataset: string }>({ queryKey: ['columns'], type: 'active' })
+    .map(([, data]) => data)
+    .find((data) => data?.dataset === dataset)
+  if (!newest || !shown?.graph_version || shown.graph_version === newest) return null
+  return (
+    <button type="button" className="pill" onClick={() => void queries.invalidateQueries()}>
+      <Text of={`${dataset ?? ''} has a newer graph: show it`} />
+    </button>
+  )
+}

@@ -1,0 +1,160 @@
+// What runs, what of it needs attention, and how it hangs together.
+import { useEffect, useMemo, useRef } from 'react'
+import { useColumns, type Columns } from '../api/queries'
+import { Problem } from '../api/client'
+import { useView } from '../app/view'
+import { Drawing, type Edge, type Node } from '../graph/Drawing'
+import { Mosaic } from '../graph/Mosaic'
+import { plural, score } from '../parts/numbers'
+import { Failure, Waiting } from '../parts/states'
+import { Attention, type Tab } from './Attention'
+import { ComponentTable, csvOf } from './ComponentTable'
+import { Detail } from './Detail'
+import { parseFilter } from './filter'
+import { Legend } from './Legend'
+
+/** Most components that the drawing with names shows. */
+export const MOST_NAMED = 80
+
+const VIEWS = ['drawing', 'map', 'table'] as const
+const VIEW_WORDS = { drawing: 'Drawing', map: 'Map', table: 'Table' }
+const LEVELS = { agent: 'Agents', service: 'Services', both: 'Both' }
+
+export function FleetPage() {
+  const { params, selection } = useView()
+  const level = params.get('level')
+  const shown = level === 'service' || level === 'both' ? level : 'agent'
+  const columns = useColumns(selection, shown)
+  if (columns.isPending) return <><h1 className="unseen">Fleet</h1><Waiting what="the fleet" /></>
+  if (columns.error instanceof Problem && columns.error.code === 'no-graph') return <Empty />
+  if (columns.error) return <><h1 className="unseen">Fleet</h1><Failure error={columns.error} retry={() => void columns.refetch()} /></>
+  if (columns.data.components.id.length === 0) return <Empty />
+  return <Fleet columns={columns.data} level={shown} />
+}
+
+function Empty() {
+  return (
+    <div className="empty">
+      <h1>Nothing has been read yet</h1>
+      <ol>
+        <li>Send traces over OTLP: to <code>{location.origin}/v1/traces</code>.</li>
+        <li>Scan a file of traces: <code>agentguard scan FILE</code>.</li>
+        <li>Load the recorded demo: <code>agentguard demo --load</code>, then reload this page.</li>
+      </ol>
+    </div>
+  )
+}
+
+function Fleet({ columns, level }: { columns: Columns; level: keyof typeof LEVELS }) {
+  const { params, change } = useView()
+  const search = useRef<HTMLInputElement>(null)
+  const { components: c } = columns
+  const inCycle = useMemo(() => new Set(columns.cycles.flat()), [columns])
+  const text = params.get('q') ?? ''
+  const filter = useMemo(() => parseFilter(text, columns, inCycle), [text, columns, inCycle])
+  const found = useMemo(() => c.id.map((_, i) => i).filter(filter.matches), [c, filter])
+  const wanted = params.get('view')
+  const few = c.id.length <= MOST_NAMED
+  const view = wanted === 'table' || wanted === 'map' || (wanted === 'drawing' && few) ? wanted : few ? 'drawing' : 'map'
+  const at = c.id.indexOf(params.get('sel') ?? '')
+  const selected = at < 0 ? null : at
+  const select = (i: number | null) => change({ sel: i === null ? null : (c.id[i] ?? null) })
+  const listed = params.get('list')
+  const tab: Tab = listed === 'spof' || listed === 'cycles' || listed === 'shadow' ? listed : 'risk'
+
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      const typing = event.target instanceof HTMLElement && /INPUT|SELECT|TEXTAREA/.test(event.target.tagName)
+      if (event.key === 'Escape' && !typing) change({ sel: null })
+      if (event.key !== '/' || typing) return
+      event.preventDefault()
+      search.current?.focus()
+    }
+    addEventListener('keydown', press)
+    return () => removeEventListener('keydown', press)
+  }, [change])
+
+  return (
+    <div className={`fleet${selected === null ? '' : ' with-detail'}`}>
+      <Attention columns={columns} tab={tab} onTab={(list) => change({ list: list === 'risk' ? null : list })} matches={filter.matches} selected={selected} onSelect={select} />
+      <section className="stage" aria-label="Fleet">
+        <h1 className="unseen">Fleet</h1>
+        <div className="bar">
+          <button type="button" className="back-to-list" onClick={() => select(null)}>Needs attention</button>
+          <input
+            ref={search} type="search" aria-label="Filter" placeholder="Name, or kind:agent risk>=7 err>2% spof cycle !shadow" value={text} list="names"
+            onChange={(e) => change({ q: e.target.value || null }, { replace: true })}
+            onKeyDown={(e) => { if (e.key === 'Enter' && found[0] !== undefined && text) select(found[0]) }}
+          />
+          <div className="segments" role="group" aria-label="Level">
+            {(Object.keys(LEVELS) as (keyof typeof LEVELS)[]).map((each) => (
+              <button key={each} type="button" aria-pressed={level === each} onClick={() => change({ level: each === 'agent' ? null : each })}>{LEVELS[each]}</button>
+            ))}
+          </div>
+          <div className="segments" role="group" aria-label="View">
+            {VIEWS.filter((each) => few || each !== 'drawing').map((each) => (
+              <button key={each} type="button" aria-pressed={view === each} onClick={() => change({ view: each })}>{VIEW_WORDS[each]}</button>
+            ))}
+          </div>
+          {view === 'table' && <button type="button" onClick={() => download(columns, found)}>CSV</button>}
+        </div>
+        {filter.unknown.length > 0 && <p className="note pad" role="alert">Not understood: {filter.unknown.join(' ')}</p>}
+        {text && <p className="note pad" role="status">{plural(found.length, 'component')} of {c.id.length} match. <button type="button" className="link" onClick={() => change({ q: null })}>Show all</button>{selected !== null && !filter.matches(selected) && ' The selected component does not match.'}</p>}
+        {view === 'drawing' && <NamedDrawing columns={columns} matches={filter.matches} inCycle={inCycle} selected={selected} onSelect={select} />}
+        {view === 'map' && <Mosaic columns={columns} matches={filter.matches} filtering={!filter.empty} selected={selected} onSelect={select} />}
+        {view === 'table' && <ComponentTable columns={columns} positions={found} sort={params.get('sort') ?? '-risk'} onSort={(sort) => change({ sort })} selected={selected} onSelect={select} />}
+        {view !== 'table' && <Legend columns={columns} />}
+      </section>
+      {selected !== null && <Detail key={c.id[selected]} columns={columns} position={selected} inCycle={inCycle.has(selected)} onClose={() => select(null)} />}
+    </div>
+  )
+}
+
+interface NamedProps {
+  columns: Columns
+  matches: (position: number) => boolean
+  inCycle: ReadonlySet<number>
+  selected: number | null
+  onSelect: (position: number | null) => void
+}
+
+function NamedDrawing({ columns, matches, inCycle, selected, onSelect }: NamedProps) {
+  const { components: c, dependencies: d } = columns
+  const nodes = useMemo<Node[]>(
+    () =>
+      c.id.map((id, i) => ({
+        id,
+        name: c.name[i] ?? id,
+        kind: c.kind[i] ?? 'agent',
+        fill: (c.risk[i] ?? 0) / 10,
+        colour: c.risk[i] ?? null,
+        spof: (c.spof_workflows[i] ?? 0) > 0,
+        shadow: c.shadow[i] === true,
+        dim: !matches(i),
+        words: `risk ${score(c.risk[i])}${(c.spof_workflows[i] ?? 0) > 0 ? ', single point of failure' : ''}${inCycle.has(i) ? ', in a cycle' : ''}, ${plural(c.callers[i] ?? 0, 'caller')}`,
+      })),
+    [columns, matches],
+  )
+  const edges = useMemo<Edge[]>(() => {
+    const most = Math.max(1, ...d.calls)
+    return d.source.map((source, e) => ({
+      source,
+      target: d.target[e] ?? 0,
+      width: 0.8 + 3.2 * Math.sqrt((d.calls[e] ?? 0) / most),
+    }))
+  }, [columns])
+  return (
+    <Drawing
+      label="Drawing of all components; what depends on something stands to its left" nodes={nodes} edges={edges}
+      selected={selected === null ? null : (c.id[selected] ?? null)} onSelect={(id) => onSelect(id === null ? null : c.id.indexOf(id))}
+    />
+  )
+}
+
+function download(columns: Columns, positions: number[]) {
+  const link = document.createElement('a')
+  link.href = URL.createObjectURL(new Blob([csvOf(columns, positions)], { type: 'text/csv' }))
+  link.download = `components-${columns.dataset}.csv`
+  link.click()
+  URL.revokeObjectURL(link.href)
+}

@@ -1,0 +1,75 @@
+// The numbers of a simulation, all of them the API's.
+import { useMutation } from '@tanstack/react-query'
+import { useState } from 'react'
+import { answered, api, type Schemas } from '../api/client'
+import type { Simulation } from '../api/queries'
+import { about, count, percent, score, time } from '../parts/numbers'
+import { Failure } from '../parts/states'
+import { Text } from '../parts/Text'
+
+export function Answer({ simulation: s, wanted }: { simulation: Simulation; wanted: Schemas['SimulationRequest'] }) {
+  const impact = s.impact_estimate
+  return (
+    <aside className="detail" aria-label="Numbers">
+      <section>
+        <h2>Blast radius</h2>
+        <p className="big"><b>{score(s.blast_radius_score)}</b> <span>of 10, {impact.severity.toLowerCase()} severity</span></p>
+        <p className="note">{impact.severity_reason}.</p>
+      </section>
+      <dl className="tiles">
+        <div><dt>runs lost of {count(s.blast_radius.runs_seen)}</dt><dd>{about(s.blast_radius.runs_lost)}</dd></div>
+        <div><dt>best case</dt><dd>{about(s.cases.best.runs_lost)}</dd></div>
+        <div><dt>worst case</dt><dd>{about(s.cases.worst.runs_lost)}</dd></div>
+        <div><dt>components hit of {count(s.blast_radius.components)}</dt><dd>{count(s.blast_radius.components_hit)}</dd></div>
+      </dl>
+      <section>
+        <h3>Affected workflows</h3>
+        <table className="small">
+          <thead><tr><th>Workflow</th><th className="n">Lost</th><th className="n">Share, 95 %</th></tr></thead>
+          <tbody>
+            {s.impacted_workflows.map((w) => (
+              <tr key={w.id}>
+                <td><Text of={w.name} clip /></td>
+                <td className="n">{about(w.runs_lost)} of {count(w.runs_seen)}</td>
+                <td className="n">{percent(w.share_lost)}{w.range && <small> {percent(w.range.low)} to {percent(w.range.high)}</small>}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+        {s.impacted_workflows.length === 0 && <p className="note">No workflow is hit.</p>}
+      </section>
+      {s.undecided && <p className="note"><Text of={s.undecided} /></p>}
+      {s.decided_by.length > 0 && <section><h3>Decided by</h3><ul className="plain">{s.decided_by.map((each) => <li key={each}><Text of={each} /></li>)}</ul></section>}
+      {s.game_days.length > 0 && (
+        <section>
+          <h3>Game days that would narrow this most</h3>
+          <ul className="plain">
+            {s.game_days.slice(0, 5).map((g) => <li key={g.source + g.target}><code><Text of={g.source} /></code> without <code><Text of={g.target} /></code>: {about(g.runs_lost_if_survived)} runs lost if it survives, {about(g.runs_lost_if_not)} if not</li>)}
+          </ul>
+        </section>
+      )}
+      <section>
+        <h3>Where the numbers come from</h3>
+        <p className="note">Method {s.method.replaceAll('_', ' ')}, seed {s.inputs.seed}, {time(s.window.from)} to {time(s.window.to)}. {s.share_of}</p>
+        {s.assumptions?.note && <p className="note"><Text of={s.assumptions.note} /></p>}
+        {impact.revenue_risk === null && impact.revenue_risk_reason && <p className="note">{impact.revenue_risk_reason}</p>}
+      </section>
+      <Save wanted={wanted} />
+    </aside>
+  )
+}
+
+function Save({ wanted }: { wanted: Schemas['SimulationRequest'] }) {
+  const [saved, setSaved] = useState<typeof wanted | null>(null)
+  const saving = useMutation({
+    mutationFn: () => answered<Simulation>(api.POST('/api/simulate', { body: { ...wanted, preview: false } }) as never),
+    onSuccess: () => setSaved(wanted),
+  })
+  return (
+    <footer>
+      {saving.error && <Failure error={saving.error} />}
+      <button type="button" className="primary" disabled={saving.isPending || saved === wanted} onClick={() => saving.mutate()}>{saved === wanted ? 'Stored, and in the audit log' : 'Store this simulation'}</button>
+      <button type="button" onClick={() => void navigator.clipboard.writeText(location.href)}>Copy the link</button>
+    </footer>
+  )
+}
