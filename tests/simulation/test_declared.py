@@ -95,7 +95,6 @@ def test_the_answer_names_the_standby_that_decides():
     assert "no fallback was seen" not in said.sentence
 
 
-@METHODS
 def test_a_standby_of_several_callers_is_named_once():
     graph = world(needs("A", "B"), needs("C", "B"), workflows=[workflow("w", "A")])
     runs = record([("w", call("A", call("B"))), ("w", call("C", call("B")))] * 5)
@@ -104,6 +103,7 @@ def test_a_standby_of_several_callers_is_named_once():
     assert sum("takes over for B" in sentence for sentence in decided_by(result)) == 1
 
 
+@METHODS
 def test_a_standby_that_fails_too_takes_nothing_over(method):
     catalog = declaring("name: B, standbys: [C]")
     facts = replace(facts_of(GRAPH, match(GRAPH, catalog)), survives={("A", "B"): False})
