@@ -42,6 +42,8 @@ QUESTIONS: list[tuple[str, str, dict[str, Any]]] = [
     ("analyze", "GET /api/analysis", {}),
     ("analyze --kind model --top 1", "GET /api/analysis", {"kind": "model", "top": 1}),
     ("analyze --sort name --errors", "GET /api/analysis", {"sort": "name", "errors": True}),
+    ("evidence component:PaymentAgent", "GET /api/evidence/component:PaymentAgent", {}),
+    ("evidence nonsense", "GET /api/evidence/nonsense", {}),
     (f"trace {1:032x}", f"GET /api/traces/{1:032x}", {}),
     (f"trace {1:032x} --dataset shop", f"GET /api/traces/{1:032x}", {"dataset": "shop"}),
     ("trace unknown", "GET /api/traces/unknown", {}),

@@ -51,6 +51,7 @@ PATHS = [
     "/api/agents/{agent_id}",
     "/api/components/{component_id}",
     "/api/traces/{trace_id}",
+    "/api/evidence/{claim}",
     "/api/catalog",
     "/api/catalog/draft",
     "/api/simulate",

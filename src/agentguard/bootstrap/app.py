@@ -28,6 +28,7 @@ from agentguard.coordination.dispatching import Dispatcher
 from agentguard.coordination.limits import RateLimits
 from agentguard.coordination.notices import Notices
 from agentguard.discovery.dialects.loading import Dialects
+from agentguard.evidence.service import EvidenceService
 from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.projection import GraphProjection
 from agentguard.graph.selection import GraphSelector
@@ -193,6 +194,19 @@ class App:
     def stored_traces(self) -> TraceService:
         spans, workers = self.traces.spans, self.traces.workers
         return TraceService(spans, self.graphs, ExpiryLog(self.audit), workers, self.links)
+
+    @property
+    def evidence(self) -> EvidenceService:
+        return EvidenceService(
+            self.selector,
+            self.analysis,
+            self.stored_simulations,
+            self.jobs,
+            self.traces.spans,
+            self.graphs,
+            self.traces.workers,
+            self.links,
+        )
 
     @property
     def uploaded(self) -> ScanJobs:

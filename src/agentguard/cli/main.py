@@ -17,6 +17,7 @@ from agentguard.cli import (
     dialects,
     diff,
     doctor,
+    evidence,
     graph,
     jobs,
     keys,
@@ -83,6 +84,7 @@ app.command(cls=Command, epilog=analyze.EXAMPLES)(analyze.analyze)
 app.command(cls=diff.DiffCommand, epilog=diff.EXAMPLES)(diff.diff)
 app.command(cls=Command, epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command(cls=Command, epilog=playbook.EXAMPLES)(playbook.playbook)
+app.command(cls=Command, epilog=evidence.EXAMPLES)(evidence.evidence)
 app.command(cls=Command, epilog=trace.EXAMPLES)(trace.trace)
 app.command(cls=Command, epilog=purge.EXAMPLES)(purge.purge)
 app.command(cls=Command, epilog=migrate.EXAMPLES)(migrate.migrate)

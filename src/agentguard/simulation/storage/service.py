@@ -109,6 +109,10 @@ class StoredSimulations:
         repeat = await self._repeat(actor, stored)
         return await asyncio.to_thread(stored_document, stored, repeat, self.simulations.links)
 
+    async def stored(self, simulation_id: str) -> StoredSimulation:
+        """Return a simulation as it was stored; raise UnknownSimulationError."""
+        return await self._get(simulation_id)
+
     async def compare(self, a: str, b: str) -> Document:
         """Return what differs between two simulations; raise UnknownSimulationError."""
         one, other = await self._get(a), await self._get(b)

@@ -1,0 +1,1 @@
+"""Evidence: the spans behind a claim."""
