@@ -385,6 +385,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/evidence/{claim}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evidence
+         * @description The spans behind a claim: a component, a dependency, a finding, a playbook step and others.
+         *
+         *     The selected graph resolves claims about graphs; simulations and playbooks name their own.
+         */
+        get: operations["get_evidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/graph/diff": {
         parameters: {
             query?: never;
@@ -2336,6 +2358,89 @@ export interface components {
             /** Signatures */
             signatures: components["schemas"]["SignatureDocument"][];
         };
+        /**
+         * CitedSpanDocument
+         * @description A span behind a claim, with what is stored of it.
+         */
+        CitedSpanDocument: {
+            /** Trace Id */
+            trace_id: string;
+            /** Span Id */
+            span_id: string;
+            /** Timestamp */
+            timestamp: string | null;
+            reason: components["schemas"]["EvidenceReason"];
+            /**
+             * Url
+             * @description The span in a trace viewer, if AGENTGUARD_TRACE_URL is set.
+             */
+            url: string | null;
+            /**
+             * Name
+             * @description The span's name; the component that was called, where `stored` is `runs`.
+             */
+            name: string | null;
+            /** Service */
+            service: string | null;
+            /**
+             * Failed
+             * @description Its recorded status; null: not stored.
+             */
+            failed: boolean | null;
+            /**
+             * Stored
+             * @description `spans`: the span itself. `runs`: its call, in recorded runs. Null: neither.
+             */
+            stored: ("spans" | "runs") | null;
+        };
+        /**
+         * ClaimDocument
+         * @description A claim and the spans that support it.
+         */
+        ClaimDocument: {
+            /**
+             * Claim
+             * @example component:agent:paymentagent
+             */
+            claim: string;
+            kind: components["schemas"]["ClaimKind"];
+            /** Statement */
+            statement: string;
+            /** Dataset */
+            dataset: string | null;
+            /** Graph Version */
+            graph_version: string | null;
+            /**
+             * Total
+             * @description How many support the claim in all; null: not counted.
+             */
+            total: number | null;
+            /**
+             * Counted
+             * @description What `total` counts.
+             */
+            counted: ("spans" | "calls" | "runs") | null;
+            /**
+             * Chosen
+             * @description How the cited spans were chosen of all.
+             */
+            chosen: string;
+            /** Spans */
+            spans: components["schemas"]["CitedSpanDocument"][];
+            /** Spans Cited */
+            spans_cited: number;
+            /**
+             * Notes
+             * @description What is left out or not stored, in sentences.
+             */
+            notes: string[];
+        };
+        /**
+         * ClaimKind
+         * @description What a claim is about.
+         * @enum {string}
+         */
+        ClaimKind: "component" | "dependency" | "fallback" | "workflow" | "spof" | "simulation" | "playbook";
         /**
          * ComparedComponent
          * @description A component, with the counts of the newer side that has it.
@@ -6897,6 +7002,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TraceDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evidence: {
+        parameters: {
+            query?: {
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
+                dataset?: string | null;
+                /** @description Id of a stored graph version, instead of the newest of the dataset. */
+                version?: string | null;
+                /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
+                since?: string | null;
+                /** @description Only traces that start before this time (ISO 8601, or how long ago). */
+                until?: string | null;
+                /** @description Length of the window that ends at `until` (default: now), such as 15m or 7d. */
+                lookback?: string | null;
+            };
+            header?: never;
+            path: {
+                claim: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClaimDocument"];
                 };
             };
             /** @description A problem (RFC 9457). */
