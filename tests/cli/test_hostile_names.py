@@ -49,6 +49,7 @@ COMMANDS: dict[str, list[list[str]]] = {
         ["dialects", "check", f"missing{HOSTILE}"],
         ["dialects", HOSTILE],
     ],
+    "handover": [["handover", HOSTILE], ["handover", HOSTILE, "--format", "html"]],
     "evidence": [["evidence", f"component:{FAILING}"], ["evidence", HOSTILE]],
     "trace": [["trace", f"{1:032x}"], ["trace", f"{1:032x}", "--full"], ["trace", HOSTILE]],
     "diff": [["diff", "shop", "other"], ["diff", "shop", HOSTILE]],

@@ -60,6 +60,7 @@ PATHS = [
     "/api/simulations/{simulation_id}",
     "/api/mitigations",
     "/api/playbook",
+    "/api/playbooks/{job_id}/handover",
     "/api/audit/entries",
     "/api/audit/entries/{index}",
     "/api/audit/checkpoint",

@@ -19,6 +19,7 @@ from agentguard.cli import (
     doctor,
     evidence,
     graph,
+    handover,
     jobs,
     keys,
     migrate,
@@ -84,6 +85,7 @@ app.command(cls=Command, epilog=analyze.EXAMPLES)(analyze.analyze)
 app.command(cls=diff.DiffCommand, epilog=diff.EXAMPLES)(diff.diff)
 app.command(cls=Command, epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command(cls=Command, epilog=playbook.EXAMPLES)(playbook.playbook)
+app.command(cls=Command, epilog=handover.EXAMPLES)(handover.handover)
 app.command(cls=Command, epilog=evidence.EXAMPLES)(evidence.evidence)
 app.command(cls=Command, epilog=trace.EXAMPLES)(trace.trace)
 app.command(cls=Command, epilog=purge.EXAMPLES)(purge.purge)

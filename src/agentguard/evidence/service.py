@@ -16,7 +16,6 @@ from agentguard.evidence.claims import ABOUT_GRAPHS, Claim, ClaimKind
 from agentguard.evidence.stored_spans import SpanId, stored_spans
 from agentguard.evidence.supported import (
     Supported,
-    UnknownClaimError,
     supported_by_document,
     supported_by_graph,
 )
@@ -25,7 +24,8 @@ from agentguard.graph.errors import DamagedRunsError, NoGraphError
 from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.resolve import resolve
 from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGraph
-from agentguard.jobs.model import Job, JobKind
+from agentguard.jobs.model import Job
+from agentguard.playbooks.written import written_playbook
 from agentguard.simulation.storage.model import StoredSimulation
 from agentguard.traces.damage import without_damaged
 from agentguard.traces.store import SpanReader
@@ -85,7 +85,8 @@ class EvidenceService:
 
         The selection says which graph resolves a claim about a graph. Raises ClaimFormatError,
         UnknownClaimError, and the errors of what the claim names: UnknownComponentError,
-        AmbiguousComponentError, NoGraphError, UnknownSimulationError, UnknownJobError.
+        AmbiguousComponentError, NoGraphError, UnknownSimulationError, UnknownJobError,
+        NoPlaybookError, PlaybookNotWrittenError.
         """
         claim = Claim.parse(text)
         found = await self._resolved(claim, selection)
@@ -165,9 +166,7 @@ def _answer(document: Mapping[str, Any]) -> str:
 
 
 def _of_playbook(claim: Claim, job: Job) -> Resolved:
-    if job.kind != JobKind.PLAYBOOK.value or job.result is None:
-        raise UnknownClaimError(claim, f"The job {job.id!r}, which has written no playbook,")
-    document, steps = job.result, claim.parts[1:]
+    document, steps = written_playbook(job), claim.parts[1:]
     found: object = document
     statement = str(document["incident"]["title"])
     if steps:
