@@ -1,10 +1,10 @@
 // Walks through the UI of a running server and prints what it found as JSON, one check per line.
-// node browser.mjs MODULES CHROMIUM URL SCREENSHOTS
+// node browser.mjs MODULES CHROMIUM URL SCREENSHOTS TRACES
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
-const [modules, executablePath, url, shots] = process.argv.slice(2)
+const [modules, executablePath, url, shots, trace] = process.argv.slice(2)
 const require = createRequire(join(modules, 'x.js'))
 const { chromium } = require('playwright-core')
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
@@ -46,6 +46,9 @@ const PAGES = {
   component: ['/component?dataset=demo&id=demo/model:gpt-4o', '.facts'],
   risk: ['/component?dataset=demo&id=demo/model:gpt-4o&tab=risk', '.factors'],
   'what-if': ['/what-if?dataset=demo&fail=demo/model:gpt-4o', '.answer'],
+  coverage: ['/coverage?dataset=demo', '.tiles'],
+  catalog: ['/catalog?dataset=demo', 'table'],
+  scan: ['/scan', 'pre'],
 }
 
 for (const [name, [path, ready]] of Object.entries(PAGES)) {
@@ -119,6 +122,20 @@ for (const [name, [path, ready]] of Object.entries(PAGES)) {
   await page.goto(`${url}/component?dataset=demo&id=gpt-4o`)
   await page.waitForSelector('.failure')
   tell('unreachable', { text: await page.textContent('.failure p') })
+  await close()
+}
+
+{
+  const { page, wrong, close } = await opened('/scan')
+  await page.setInputFiles('input[type=file]', trace)
+  await page.fill('input[name=dataset]', 'uploaded')
+  await page.getByRole('button', { name: 'Upload and scan' }).click()
+  const link = page.getByRole('link', { name: 'in the fleet' })
+  await link.waitFor()
+  const said = await page.textContent('[role=status]')
+  await link.click()
+  await page.waitForSelector('.label')
+  tell('upload', { wrong, said, address: page.url(), drawn: await page.locator('.label').count() })
   await close()
 }
 

@@ -20,12 +20,24 @@ from scripts.services.process import ServiceError
 from tests.services import _missing
 from tests.ui.packages import ui_packages
 from tests.web.process import Server, inherited
+from tests.web.systems import shop
 
 pytestmark = pytest.mark.xdist_group("ui")
 
 ROOT = Path(__file__).parents[2]
 THEMES = ("dark", "light")
-PAGES = ("fleet", "selected", "map", "table", "component", "risk", "what-if")
+PAGES = (
+    "fleet",
+    "selected",
+    "map",
+    "table",
+    "component",
+    "risk",
+    "what-if",
+    "coverage",
+    "catalog",
+    "scan",
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +78,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def found(browser, server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the walk through the UI found, by check; screenshots are kept in .cache/ui."""
     program, modules, chromium = browser
+    traces = tmp_path_factory.mktemp("traces") / "shop.json"
+    traces.write_text(json.dumps(shop()))
     shots = ROOT / ".cache" / "ui"
     shots.mkdir(parents=True, exist_ok=True)
     walk = [program, str(Path(__file__).with_name("browser.mjs")), str(modules), chromium]
     outcome = subprocess.run(
-        [*walk, server.url, str(shots)],
+        [*walk, server.url, str(shots), str(traces)],
         env={**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))},
         capture_output=True,
         text=True,
@@ -118,3 +132,15 @@ def test_hostile_names_are_text_and_show_what_turns_the_direction(found):
 
 def test_an_unreachable_server_is_said_and_the_page_stays(found):
     assert found["unreachable"]["text"] == "The server cannot be reached."
+
+
+def test_an_uploaded_file_is_scanned_and_shown(found, server: Server):
+    columns = httpx.get(
+        f"{server.url}/api/graph/columns?dataset=uploaded&level=agent", timeout=60
+    ).json()
+    upload = found["upload"]
+
+    assert upload["wrong"] == []
+    assert f"{columns['total_components']} components" in upload["said"]
+    assert "dataset=uploaded" in upload["address"]
+    assert upload["drawn"] == len(columns["components"]["id"])

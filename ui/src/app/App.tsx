@@ -14,6 +14,9 @@ import { useView } from './view'
 
 const LAZY: Record<string, ComponentType> = {
   '/component': lazy(() => import('../component/ComponentPage').then((m) => ({ default: m.ComponentPage }))),
+  '/coverage': lazy(() => import('../coverage/CoveragePage').then((m) => ({ default: m.CoveragePage }))),
+  '/catalog': lazy(() => import('../catalog/CatalogPage').then((m) => ({ default: m.CatalogPage }))),
+  '/scan': lazy(() => import('../scan/ScanPage').then((m) => ({ default: m.ScanPage }))),
   '/what-if': lazy(() => import('../what_if/WhatIfPage').then((m) => ({ default: m.WhatIfPage }))),
 }
 

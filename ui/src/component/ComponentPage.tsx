@@ -122,7 +122,7 @@ function Findings({ found }: { found: ComponentRisk }) {
         )}
         {found.cycles.map((cycle) => <p key={cycle.witness.join()}>Cycle: {[...cycle.witness, cycle.witness[0] ?? ''].map((each, i) => <span key={i}>{i > 0 && ' → '}<code><Text of={each} /></code></span>)}</p>)}
         {found.shared_fates.map((fate) => <p key={fate.group}>Fails together with {plural(fate.members.length, 'component')}: <Text of={`${fate.kind} ${fate.name}`} /></p>)}
-        {found.false_redundancies.map((each) => <p key={each.members.join()}>Alternatives that fail together: {each.members.map((m) => <code key={m}><Text of={m} /></code>)}</p>)}
+        {found.false_redundancies.map((each) => <p key={each.owner + each.members.join()}>Alternatives of <code><Text of={each.owner} /></code> that fail together: {each.members.map((m) => <code key={m}><Text of={m} /></code>)}</p>)}
         {found.run_loops.map((loop) => <p key={loop.run_id + loop.kind}>{loop.kind.replaceAll('_', ' ')}, in {plural(loop.runs, 'run')}</p>)}
         {!found.spof && found.cycles.length + found.shared_fates.length + found.false_redundancies.length + found.run_loops.length === 0 && <p className="note">None.</p>}
       </section>

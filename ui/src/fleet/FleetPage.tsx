@@ -1,5 +1,6 @@
 // What runs, what of it needs attention, and how it hangs together.
 import { useEffect, useMemo, useRef } from 'react'
+import { Link } from 'wouter'
 import { useColumns, type Columns } from '../api/queries'
 import { Problem } from '../api/client'
 import { useView } from '../app/view'
@@ -33,12 +34,13 @@ export function FleetPage() {
 }
 
 function Empty() {
+  const { to } = useView()
   return (
     <div className="empty">
       <h1>Nothing has been read yet</h1>
       <ol>
-        <li>Send traces over OTLP: to <code>{location.origin}/v1/traces</code>.</li>
-        <li>Scan a file of traces: <code>agentguard scan FILE</code>.</li>
+        <li>Send traces over OTLP: to <code>{location.origin}/v1/traces</code>. <Link href={to('/scan')}>The settings of exporters</Link> are ready to copy.</li>
+        <li><Link href={to('/scan')}>Upload a file</Link> of traces.</li>
         <li>Load the recorded demo: <code>agentguard demo --load</code>, then reload this page.</li>
       </ol>
     </div>

@@ -49,7 +49,6 @@ export function Mosaic({ columns, matches, filtering, selected, onSelect }: Prop
     } else return
     event.preventDefault()
   }
-  const spoken = lit ?? cells[focused]?.position ?? null
 
   return (
     <div
@@ -81,7 +80,7 @@ export function Mosaic({ columns, matches, filtering, selected, onSelect }: Prop
           </button>
         ))}
       </div>
-      <p className="tip" aria-live="polite">{spoken === null ? '' : sentence(columns, spoken)}</p>
+      <p className="tip" aria-live="polite">{hovered === null ? '' : sentence(columns, hovered)}</p>
     </div>
   )
 }
