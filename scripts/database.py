@@ -22,9 +22,10 @@ data directory, not tables.
 **Stable.** The tables `incidents`, `playbooks` and `audit_logs` with the columns and indexes
 listed below. Later versions may add columns to these tables, but keep the names, types and
 meaning of the listed ones, so that other programs can query them. Ids and creation times have
-defaults, so that rows can be inserted with any SQL client. This version writes only to
-`audit_logs`: a row for each entry of the [audit log](audit.md), once it is sequenced. The row is
-for queries and proves nothing; `agentguard audit export` does.
+defaults, so that rows can be inserted with any SQL client. AgentGuard writes to `incidents`
+([incidents.md](incidents.md)) and to `audit_logs`: a row for each entry of the
+[audit log](audit.md), once it is sequenced. The row is for queries and proves nothing; `agentguard
+audit export` does. AgentGuard neither shows nor changes incidents that other programs inserted.
 
 **Internal.** All other tables. They may change in any version, and other programs should not use
 them; use the API ([api.md](api.md)) or the command line ([cli.md](cli.md)) instead. They are
@@ -38,16 +39,16 @@ with microseconds, JSONB is JSON text and BYTEA is BLOB.
 PROMISED: Mapping[str, Mapping[str, str]] = {
     "incidents": {
         "id": "Random UUID.",
-        "agent_id": "Id of the component that failed.",
-        "incident_type": "Kind of the incident.",
+        "agent_id": "Id of the component that failed; without one, of the first affected workflow.",
+        "incident_type": "Kind of the incident: `simulated`, `reported`, or that of a condition.",
         "severity": "`CRITICAL`, `HIGH`, `MEDIUM` or `LOW`.",
-        "blast_radius_score": "Blast radius of the failure.",
-        "impacted_agents": "The affected agents.",
+        "blast_radius_score": "Blast radius of the failure, from 0 to 10, as simulated.",
+        "impacted_agents": "The affected agents: their ids.",
         "playbook": "The playbook as it was written for the incident.",
-        "audit_trail": "What was done about the incident.",
+        "audit_trail": "What was done about the incident: `state`, `at` (ns since 1970) and `by`.",
         "blockchain_proof": "Proof of the incident's anchored audit entries.",
         "created_at": "When the incident was opened.",
-        "resolved_at": "When it was resolved; NULL while it is open.",
+        "resolved_at": "When it was resolved or merged; NULL while it is open.",
     },
     "playbooks": {
         "id": "Random UUID.",
@@ -77,6 +78,8 @@ INTERNAL: Mapping[str, str] = {
     "jobs": "Jobs, their progress and their results.",
     "simulations": "Stored simulations, with their inputs and results.",
     "simulation_catalogs": "The catalogs that stored simulations used, for repeating them.",
+    "incident_events": "The timelines of incidents.",
+    "incident_subjects": "The components, workflows and conditions by which incidents are found.",
     "simulated_components": "The components that fail in stored simulations.",
     "expiry_clock": "What expiry knows of the clock, so that a wrong one deletes nothing.",
     "leases": "Which process currently does work that only one has to do.",

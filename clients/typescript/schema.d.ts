@@ -625,6 +625,200 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Incidents
+         * @description List incidents, the last opened first.
+         */
+        get: operations["list_incidents"];
+        put?: never;
+        /**
+         * Open Incident
+         * @description Open an incident.
+         *
+         *     From a stored simulation, which says severity, impact and what is affected; or as reported.
+         */
+        post: operations["open_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/incidents/{incident_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Incident
+         * @description Return an incident, and what has become of what it names.
+         */
+        get: operations["get_incident"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/incidents/{incident_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Events
+         * @description Return the timeline of an incident, the oldest events first.
+         */
+        get: operations["list_incident_events"];
+        put?: never;
+        /**
+         * Post Event
+         * @description Add a note to the timeline. It overwrites nothing, so `If-Match` may be left out.
+         */
+        post: operations["note_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/incidents/{incident_id}/transition": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Transition
+         * @description Move an incident to another state; `next_states` has those that are allowed.
+         *
+         *     A transition to the present state changes nothing.
+         */
+        post: operations["move_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/incidents/{incident_id}/assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Assign
+         * @description Assign an incident to a person or team; null: to nobody.
+         */
+        post: operations["assign_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/incidents/{incident_id}/severity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Severity
+         * @description Change the severity of an incident.
+         */
+        post: operations["rate_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/incidents/{incident_id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Merge
+         * @description Merge a duplicate into another incident, which gets what the duplicate affects.
+         */
+        post: operations["merge_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/incidents/{incident_id}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Link
+         * @description Link a stored simulation, which then says the impact, or a finished playbook.
+         */
+        post: operations["link_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/incidents/{incident_id}/post-mortem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Post Mortem
+         * @description Return a draft of the post-mortem, from stored facts only.
+         *
+         *     As Markdown with `Accept: text/markdown`.
+         */
+        get: operations["get_post_mortem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/playbook": {
         parameters: {
             query?: never;
@@ -1334,6 +1528,18 @@ export interface components {
             kind: string;
         };
         /**
+         * AffectedDocument
+         * @description A component or workflow that is hit.
+         */
+        AffectedDocument: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** @description Null where no graph tells it. */
+            kind: components["schemas"]["ComponentKind"] | null;
+        };
+        /**
          * AgentDetailsDocument
          * @description An agent with its dependencies, its dependents and the workflows that it starts.
          */
@@ -1842,6 +2048,25 @@ export interface components {
          */
         AnchorState: "pending" | "submitted" | "mined" | "reorged" | "resubmitted" | "finalised" | "failed";
         /**
+         * AnchoredEntryDocument
+         * @description An audit entry that a blockchain holds.
+         */
+        AnchoredEntryDocument: {
+            /** Index */
+            index: number;
+            /** Action */
+            action: string;
+            /**
+             * Data Hash
+             * @description The hash of its leaf in the audit log.
+             */
+            data_hash: string;
+            /** Tx Hash */
+            tx_hash: string;
+            /** Block */
+            block: number;
+        };
+        /**
          * AnchoringRound
          * @description What a round of anchoring the audit log left.
          */
@@ -1897,6 +2122,18 @@ export interface components {
          * @enum {string}
          */
         Aspect: "dependencies" | "models" | "tools" | "owner";
+        /**
+         * AssignRequest
+         * @description Who is responsible.
+         */
+        AssignRequest: {
+            /**
+             * Owner
+             * @description A person or team.
+             * @example team-payments
+             */
+            owner: string | null;
+        };
         /**
          * AssumptionsDocument
          * @description What a replay assumed where no recorded run shows it; expected numbers of calls.
@@ -3436,6 +3673,12 @@ export interface components {
             last_seen: string | null;
         };
         /**
+         * EventKind
+         * @description What happened to an incident, in the past tense; the timeline consists of these.
+         * @enum {string}
+         */
+        EventKind: "opened" | "acknowledged" | "mitigated" | "resolved" | "reviewed" | "reopened" | "assigned" | "severity_changed" | "spread" | "absorbed" | "merged" | "condition_cleared" | "simulation_linked" | "playbook_linked" | "noted";
+        /**
          * EvidenceDocument
          * @description A span behind a claim.
          */
@@ -3942,6 +4185,320 @@ export interface components {
             path: components["schemas"]["StepDocument"][];
         };
         /**
+         * IncidentActorDocument
+         * @description Who did it.
+         */
+        IncidentActorDocument: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+        };
+        /**
+         * IncidentDocument
+         * @description An incident with all that belongs to it but its timeline.
+         */
+        IncidentDocument: {
+            /** Id */
+            id: string;
+            /**
+             * Version
+             * @description Each change adds 1; the ETag names it.
+             */
+            version: number;
+            /** Title */
+            title: string;
+            /**
+             * Kind
+             * @description `simulated`, `reported`, or that of a detected condition.
+             */
+            kind: string;
+            source: components["schemas"]["Source"];
+            state: components["schemas"]["State"];
+            severity: components["schemas"]["Severity"];
+            /** Owner */
+            owner: string | null;
+            affected_first: components["schemas"]["AffectedDocument"];
+            /** Components Affected */
+            components_affected: number;
+            /** Workflows Affected */
+            workflows_affected: number;
+            /**
+             * Blast Radius Score
+             * @description Null: no simulation is linked.
+             */
+            blast_radius_score: number | null;
+            /**
+             * Opened By
+             * @description Id of a principal.
+             */
+            opened_by: string;
+            /** Opened At */
+            opened_at: string | null;
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** Mitigated At */
+            mitigated_at: string | null;
+            /** Resolved At */
+            resolved_at: string | null;
+            /** Reviewed At */
+            reviewed_at: string | null;
+            /** Changed At */
+            changed_at: string | null;
+            /**
+             * Merged Into
+             * @description Id of the incident that it is a duplicate of.
+             */
+            merged_into: string | null;
+            /**
+             * Next States
+             * @description Those that it can be moved to.
+             */
+            next_states: components["schemas"]["State"][];
+            /** Components */
+            components: components["schemas"]["PlacedDocument"][];
+            /** Workflows */
+            workflows: components["schemas"]["PlacedDocument"][];
+            impact: components["schemas"]["IncidentImpactDocument"] | null;
+            /**
+             * Impact Reason
+             * @description Why there is no impact; else null.
+             */
+            impact_reason: string | null;
+            /**
+             * Conditions
+             * @description Keys of detected conditions.
+             */
+            conditions: string[];
+            /**
+             * Duplicates
+             * @description Ids of the incidents that were merged into it.
+             */
+            duplicates: string[];
+            links: components["schemas"]["IncidentLinksDocument"];
+            /**
+             * Playbook
+             * @description The linked playbook, as it was when it was linked.
+             */
+            playbook: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Audit Entries
+             * @description Indexes in the audit log.
+             */
+            audit_entries: number[];
+            /**
+             * Audit Entries Waiting
+             * @description Entries that have no index yet.
+             */
+            audit_entries_waiting: number;
+            blockchain_proof: components["schemas"]["IncidentProofDocument"] | null;
+            /**
+             * Blockchain Proof Reason
+             * @description Why there is no proof, or not of all entries; else null.
+             */
+            blockchain_proof_reason: string | null;
+        };
+        /**
+         * IncidentEventDocument
+         * @description One line of a timeline.
+         */
+        IncidentEventDocument: {
+            /**
+             * Number
+             * @description The version of the incident that it led to.
+             */
+            number: number;
+            /** Time */
+            time: string | null;
+            actor: components["schemas"]["IncidentActorDocument"];
+            kind: components["schemas"]["EventKind"];
+            /**
+             * Note
+             * @description What a person wrote.
+             */
+            note: string | null;
+            /**
+             * Details
+             * @description Facts, which depend on the kind.
+             */
+            details: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * IncidentEventsDocument
+         * @description A page of a timeline, the oldest events first.
+         */
+        IncidentEventsDocument: {
+            /** Incident */
+            incident: string;
+            /** Version */
+            version: number;
+            /** Events */
+            events: components["schemas"]["IncidentEventDocument"][];
+            /**
+             * Next
+             * @description `after` of the next page; null after the last.
+             */
+            next: number | null;
+        };
+        /**
+         * IncidentImpactDocument
+         * @description What the linked simulation predicts; nothing of it was measured.
+         */
+        IncidentImpactDocument: {
+            /** Answer */
+            answer: string;
+            /** Severity Reason */
+            severity_reason: string;
+            /** Blast Radius Score */
+            blast_radius_score: number;
+            /** Runs Seen */
+            runs_seen: number;
+            /** Runs Lost */
+            runs_lost: number;
+            /** Workflows */
+            workflows: components["schemas"]["IncidentWorkflowImpactDocument"][];
+        };
+        /**
+         * IncidentLinksDocument
+         * @description What belongs to the incident elsewhere.
+         */
+        IncidentLinksDocument: {
+            /** Dataset */
+            dataset: string | null;
+            /** Graph Version */
+            graph_version: string | null;
+            /**
+             * Graph Version Kept
+             * @description False: it was deleted since.
+             */
+            graph_version_kept: boolean | null;
+            /** Simulation */
+            simulation: string | null;
+            /**
+             * Simulation Kept
+             * @description False: it was deleted since.
+             */
+            simulation_kept: boolean | null;
+            /**
+             * Playbook
+             * @description Id of the job that wrote it.
+             */
+            playbook: string | null;
+        };
+        /**
+         * IncidentProofDocument
+         * @description The newest anchor that covers entries of the incident, and each anchored entry.
+         */
+        IncidentProofDocument: {
+            /** Chain */
+            chain: string;
+            /** Chain Id */
+            chain_id: number;
+            /** Tx Hash */
+            tx_hash: string;
+            /** Block */
+            block: number;
+            /** Timestamp */
+            timestamp: string | null;
+            /** Contract */
+            contract: string;
+            /** Entries */
+            entries: components["schemas"]["AnchoredEntryDocument"][];
+        };
+        /**
+         * IncidentRecordDocument
+         * @description An incident, as lists show it.
+         */
+        IncidentRecordDocument: {
+            /** Id */
+            id: string;
+            /**
+             * Version
+             * @description Each change adds 1; the ETag names it.
+             */
+            version: number;
+            /** Title */
+            title: string;
+            /**
+             * Kind
+             * @description `simulated`, `reported`, or that of a detected condition.
+             */
+            kind: string;
+            source: components["schemas"]["Source"];
+            state: components["schemas"]["State"];
+            severity: components["schemas"]["Severity"];
+            /** Owner */
+            owner: string | null;
+            affected_first: components["schemas"]["AffectedDocument"];
+            /** Components Affected */
+            components_affected: number;
+            /** Workflows Affected */
+            workflows_affected: number;
+            /**
+             * Blast Radius Score
+             * @description Null: no simulation is linked.
+             */
+            blast_radius_score: number | null;
+            /**
+             * Opened By
+             * @description Id of a principal.
+             */
+            opened_by: string;
+            /** Opened At */
+            opened_at: string | null;
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** Mitigated At */
+            mitigated_at: string | null;
+            /** Resolved At */
+            resolved_at: string | null;
+            /** Reviewed At */
+            reviewed_at: string | null;
+            /** Changed At */
+            changed_at: string | null;
+            /**
+             * Merged Into
+             * @description Id of the incident that it is a duplicate of.
+             */
+            merged_into: string | null;
+        };
+        /**
+         * IncidentWorkflowImpactDocument
+         * @description What the simulation predicts for a workflow.
+         */
+        IncidentWorkflowImpactDocument: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Runs Seen */
+            runs_seen: number;
+            /** Runs Lost */
+            runs_lost: number;
+            /**
+             * Share Lost
+             * @description From 0 to 1.
+             */
+            share_lost: number;
+        };
+        /**
+         * IncidentsDocument
+         * @description A page of incidents, the last opened first.
+         */
+        IncidentsDocument: {
+            /** Incidents */
+            incidents: components["schemas"]["IncidentRecordDocument"][];
+            /**
+             * Next
+             * @description `before` of the next page; null after the last.
+             */
+            next: string | null;
+        };
+        /**
          * InputsDocument
          * @description What the simulation can be repeated with.
          */
@@ -4241,6 +4798,19 @@ export interface components {
          */
         Level: "agent" | "service";
         /**
+         * LinkRequest
+         * @description What is linked: one of both.
+         */
+        LinkRequest: {
+            /** Simulation */
+            simulation?: string | null;
+            /**
+             * Playbook
+             * @description Id of the finished job that wrote it.
+             */
+            playbook?: string | null;
+        };
+        /**
          * LoopKind
          * @description What repeats.
          * @enum {string}
@@ -4308,6 +4878,17 @@ export interface components {
              * @description Number of failed observations; null if the value is not a share.
              */
             failed: number | null;
+        };
+        /**
+         * MergeRequest
+         * @description The incident that remains.
+         */
+        MergeRequest: {
+            /**
+             * Into
+             * @description Id of an active incident.
+             */
+            into: string;
         };
         /**
          * Method
@@ -4529,6 +5110,60 @@ export interface components {
             agent_type: ("llm_agent" | "api_agent" | "generic_agent") | null;
         };
         /**
+         * NoteRequest
+         * @description What a person adds to the timeline.
+         */
+        NoteRequest: {
+            /** Note */
+            note: string;
+        };
+        /**
+         * OpenIncidentRequest
+         * @description An incident to open: from a stored simulation, or as somebody reports it.
+         */
+        OpenIncidentRequest: {
+            /**
+             * Simulation
+             * @description Id of a stored simulation, from which severity, impact, components and workflows are taken.
+             */
+            simulation?: string | null;
+            /**
+             * Title
+             * @description Default with a simulation: what fails.
+             */
+            title?: string | null;
+            /** @description Required without a simulation, not allowed with one. */
+            severity?: components["schemas"]["Severity"] | null;
+            /**
+             * Components
+             * @description Ids or unique names.
+             * @default []
+             */
+            components: string[];
+            /**
+             * Workflows
+             * @description Ids or unique names.
+             * @default []
+             */
+            workflows: string[];
+            /**
+             * Dataset
+             * @description Where names are looked up. Default: `live` where it has a graph, else the dataset last written. Without any graph, a name stands for itself.
+             */
+            dataset?: string | null;
+            /**
+             * Owner
+             * @description A person or team.
+             * @example team-payments
+             */
+            owner?: string | null;
+            /**
+             * Note
+             * @description For the timeline.
+             */
+            note?: string | null;
+        };
+        /**
          * OriginalDataDocument
          * @description An entry as it was hashed, and its payload with the salt.
          */
@@ -4617,6 +5252,23 @@ export interface components {
             line: number | null;
         };
         /**
+         * PlacedDocument
+         * @description The same, with whether it still exists.
+         */
+        PlacedDocument: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** @description Null where no graph tells it. */
+            kind: components["schemas"]["ComponentKind"] | null;
+            /**
+             * In Newest Graph
+             * @description In the newest graph of the incident's dataset; null without any graph.
+             */
+            in_newest_graph: boolean | null;
+        };
+        /**
          * PlaybookDocument
          * @description What to do about a failure, step by step.
          */
@@ -4689,6 +5341,18 @@ export interface components {
             components: string[];
             /** Evidence */
             evidence: components["schemas"]["EvidenceDocument"][];
+        };
+        /**
+         * PostMortemDocument
+         * @description A draft of a post-mortem.
+         */
+        PostMortemDocument: {
+            /** Incident */
+            incident: string;
+            /** Version */
+            version: number;
+            /** Markdown */
+            markdown: string;
         };
         /**
          * PrecedentDocument
@@ -5179,6 +5843,18 @@ export interface components {
             b: components["schemas"]["Severity"];
         };
         /**
+         * SeverityRequest
+         * @description How severe it is.
+         */
+        SeverityRequest: {
+            severity: components["schemas"]["Severity"];
+            /**
+             * Note
+             * @description For the timeline.
+             */
+            note?: string | null;
+        };
+        /**
          * ShadowChanges
          * @description How the shadow agents differ, by today's catalog on both sides.
          */
@@ -5515,6 +6191,12 @@ export interface components {
          */
         SortKey: "name" | "calls" | "errors" | "p95" | "tokens" | "last_seen";
         /**
+         * Source
+         * @description What opened an incident.
+         * @enum {string}
+         */
+        Source: "simulation" | "condition" | "request";
+        /**
          * SpanComponentDocument
          * @description The component that a span stands for.
          */
@@ -5619,6 +6301,12 @@ export interface components {
          * @enum {string}
          */
         Standing: "declared" | "shadow" | "unidentified" | "ambiguous" | "undeclared" | "unknown";
+        /**
+         * State
+         * @description How far the work on an incident is.
+         * @enum {string}
+         */
+        State: "open" | "acknowledged" | "mitigated" | "resolved" | "reviewed";
         /**
          * Status
          * @description State of a part; the worst comes first.
@@ -5912,6 +6600,19 @@ export interface components {
          * @enum {string}
          */
         TraceOutcome: "succeeded" | "absorbed" | "partly_failed" | "failed";
+        /**
+         * TransitionRequest
+         * @description Where an incident is moved.
+         */
+        TransitionRequest: {
+            /** @description `open` reopens it. */
+            to: components["schemas"]["State"];
+            /**
+             * Note
+             * @description For the timeline.
+             */
+            note?: string | null;
+        };
         /**
          * TreeSpanDocument
          * @description A span in the tree.
@@ -7505,6 +8206,443 @@ export interface operations {
             };
         };
     };
+    list_incidents: {
+        parameters: {
+            query?: {
+                /** @description `next` of the previous page. */
+                before?: string | null;
+                /** @description Incidents per page. */
+                limit?: number;
+                /** @description Only incidents in this state; repeatable. */
+                state?: components["schemas"]["State"][] | null;
+                /** @description Only of this severity; repeatable. */
+                severity?: components["schemas"]["Severity"][] | null;
+                /** @description Only those that affect this component; its id. */
+                component?: string | null;
+                /** @description Only those that affect this workflow; its id. */
+                workflow?: string | null;
+                /** @description Only those of this owner. */
+                owner?: string | null;
+                /** @description Also list duplicates that were merged into other incidents. */
+                merged?: boolean;
+                /** @description Only those opened at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
+                since?: string | null;
+                /** @description Only those opened before this time. */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentsDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenIncidentRequest"];
+            };
+        };
+        responses: {
+            /** @description Opened. */
+            201: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the incident. */
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_incident_events: {
+        parameters: {
+            query?: {
+                /** @description `next` of the previous page. */
+                after?: number;
+                /** @description Events per page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the incident. */
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentEventsDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    note_incident: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version that the change is based on; `*` for any version. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description Id of the incident. */
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NoteRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    move_incident: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version that the change is based on; `*` for any version. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description Id of the incident. */
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TransitionRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    assign_incident: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version that the change is based on; `*` for any version. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description Id of the incident. */
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssignRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rate_incident: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version that the change is based on; `*` for any version. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description Id of the incident. */
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeverityRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    merge_incident: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version that the change is based on; `*` for any version. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description Id of the incident. */
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    link_incident: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version that the change is based on; `*` for any version. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description Id of the incident. */
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_post_mortem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the incident. */
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostMortemDocument"];
+                    "text/markdown": string;
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     create_playbook: {
         parameters: {
             query?: never;
@@ -7625,12 +8763,14 @@ export interface operations {
                 action?: string | null;
                 /** @description Only what was done to it. */
                 object?: string | null;
+                /** @description `next` of the previous page. */
+                before?: number | null;
+                /** @description Only what was done to this incident; its id. */
+                incident?: string | null;
                 /** @description Only entries of this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
                 since?: string | null;
                 /** @description Only entries before this time. */
                 until?: string | null;
-                /** @description `next` of the previous page. */
-                before?: number | null;
             };
             header?: never;
             path?: never;

@@ -223,6 +223,14 @@ class Settings(AccountSettings):
     """Number of stored simulations that are kept, each with the graph version that it cites."""
     simulations_days: float = Field(default=90, gt=0)
     """Stored simulations are deleted after this many days."""
+    incidents_kept: int = Field(default=10_000, ge=1)
+    """Number of incidents that are kept of those that are resolved, reviewed or merged, each with
+    the graph version that it cites. Others are always kept.
+    """
+    incidents_days: float = Field(default=730, gt=0)
+    """Incidents that are resolved, reviewed or merged are deleted this many days after their last
+    change. Their audit entries stay.
+    """
 
     @field_validator("cors_origins", "audit_witnesses", mode="before")
     @classmethod

@@ -25,6 +25,7 @@ from agentguard.simulation.service import KIND as SIMULATION
 from agentguard.simulation.service import Failure
 from tests.acting import TESTER
 from tests.conformance.graphs import RUNS, version
+from tests.conformance.incident_use_cases import merge_incident
 from tests.conformance.opened_apps import (
     FailedAtTheEndError,
     Opened,
@@ -35,6 +36,7 @@ from tests.conformance.opened_apps import (
 from tests.conformance.use_cases import (
     LEAVES_ENTRIES,
     OF_ANN,
+    OF_INCIDENTS,
     PUBLISHING,
     SUBMITTING,
     USE_CASES,
@@ -54,9 +56,9 @@ async def test_a_change_leaves_one_entry_about_who_made_it(opened: Opened, use_c
     left = [Entry.parse(e.leaf) for e in await entries(opened) if e.row not in before]
 
     action = LEAVES_ENTRIES.get(use_case)
-    assert [(e.action, e.actor.id) for e in left] == (
-        [(action, actor_of(use_case).id)] if action else []
-    )
+    about_the_other = ["incident.absorbed"] if use_case is merge_incident else []
+    assert [e.action for e in left] == [*about_the_other, *([action] if action else [])]
+    assert {e.actor.id for e in left} <= {actor_of(use_case).id}
 
 
 @pytest.mark.parametrize("use_case", LEAVES_ENTRIES)
@@ -167,8 +169,13 @@ async def test_a_use_case_writes_what_follows_from_it(opened: Opened, undrained,
     await use_case(opened, actor_of(use_case))
 
     topics = [row[1] for row in (await opened.content())["outbox"]]
-    published = ["graph"] if use_case in PUBLISHING else []
-    assert topics == (["jobs"] if use_case in SUBMITTING else published)
+    expected = {
+        **dict.fromkeys(PUBLISHING, ["graph"]),
+        **dict.fromkeys(SUBMITTING, ["jobs"]),
+        **dict.fromkeys(OF_INCIDENTS, ["incidents"]),
+        merge_incident: ["incidents", "incidents"],
+    }
+    assert topics == expected.get(use_case, [])
 
 
 @pytest.mark.parametrize("use_case", USE_CASES)

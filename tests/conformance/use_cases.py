@@ -31,6 +31,11 @@ from agentguard.simulation.service import Failure, SimulationService
 from tests.acting import TESTER
 from tests.conformance.audit_logs import KEY, NEXT_KEY
 from tests.conformance.graphs import GRAPH, RUNS, SteppingClock, version
+from tests.conformance.incident_use_cases import (
+    ENTRIES_OF_INCIDENTS,
+    METHODS_OF_INCIDENTS,
+    add_incidents,
+)
 from tests.conformance.opened_apps import Opened
 from tests.conformance.owners import ANN, API_KEY, SESSION_TOKEN, add_owners
 from tests.jobs.uploads import spans
@@ -99,7 +104,7 @@ async def import_graphs(opened: Opened, actor: Principal) -> None:
 
 
 async def delete_dataset(opened: Opened, actor: Principal) -> None:
-    await opened.app.datasets.delete(actor, "new")
+    await opened.app.datasets.delete(actor, "new", include_cited=True)
 
 
 async def purge(opened: Opened, actor: Principal) -> None:
@@ -184,6 +189,7 @@ METHODS: dict[Callable[..., Any], UseCase] = {
     UserService.sign_out: sign_user_out,
     UserService.remove: remove_user,
     SignInService.sign_out: sign_out,
+    **METHODS_OF_INCIDENTS,
 }
 """Every use case that changes state, and how the test calls it."""
 
@@ -198,6 +204,8 @@ def actor_of(use_case: UseCase) -> Principal:
 
 
 PUBLISHING = (scan, scan_file, keep_once, publish)
+
+OF_INCIDENTS = (*METHODS_OF_INCIDENTS.values(),)
 
 SUBMITTING = (submit, submit_single, simulate, write_playbook)
 
@@ -222,13 +230,15 @@ LEAVES_ENTRIES = {
     remove_user: "user.removed",
     sign_out: "user.signed_out",
     sign_out_everywhere: "user.signed_out_everywhere",
+    **ENTRIES_OF_INCIDENTS,
 }
 """The use cases that leave an audit entry. A submitted job leaves one when its result is stored."""
 
 
 async def prepare(opened: Opened) -> None:
-    """Store a graph, a job that an attempt holds, a key and users; sign the log with a key."""
+    """Store a graph, incidents, a job that an attempt holds, a key and users; sign the log."""
     await publish(opened, TESTER)
+    await add_incidents(opened)
     await add_owners(opened)
     await Sequencer(opened.app.audit.unit_of_work, KEY, system_clock).run_once()
     job = await opened.app.jobs.submit(TESTER, KIND, {"file": "held"})

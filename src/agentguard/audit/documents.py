@@ -90,7 +90,7 @@ def proof_document(bundle: Bundle, keys: Sequence[VerifierKey]) -> dict[str, Any
     payload = bundle.payload
     return {
         "index": bundle.index,
-        **_receipt(bundle.receipt),
+        **receipt_document(bundle.receipt),
         "verified": None,
         "data_hash": leaf_hash(bundle.leaf).hex(),
         "proof": [base64_text(step) for step in bundle.proof],
@@ -107,7 +107,7 @@ def proof_document(bundle: Bundle, keys: Sequence[VerifierKey]) -> dict[str, Any
     }
 
 
-def _receipt(receipt: AnchorReceipt | None) -> dict[str, Any]:
+def receipt_document(receipt: AnchorReceipt | None) -> dict[str, Any]:
     """Return where a checkpoint is anchored; all members are null without a receipt."""
     return {
         "chain": None if receipt is None else chain_name(receipt.chain_id),
@@ -143,7 +143,7 @@ def verification_document(found: Verification) -> dict[str, Any]:
     """Return what was verified, and where the data are anchored as far as that is known."""
     verified = {Outcome.VERIFIED: True, Outcome.FAILED: False, Outcome.NOT_CHECKABLE: None}
     return {
-        **_receipt(found.receipt),
+        **receipt_document(found.receipt),
         "tx_hash": found.tx_hash if found.receipt is None else found.receipt.tx_hash,
         "data_hash": None if found.data_hash is None else found.data_hash.hex(),
         "verified": verified[found.outcome],

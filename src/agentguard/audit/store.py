@@ -53,6 +53,8 @@ class EntryFilter:
     """ns since the epoch, exclusive."""
     before: int | None = None
     """Only entries with smaller indexes, so the last index of a page gives the next page."""
+    incident: str | None = None
+    """Id of an incident: only its entries."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ from agentguard.graph.service import GraphService
 from agentguard.graph.storage.dataset_deletion import DatasetService
 from agentguard.graph.storage.versions import Graphs
 from agentguard.health import HealthCheck
+from agentguard.incidents.service import IncidentService
+from agentguard.incidents.viewing import IncidentViews
 from agentguard.jobs.attempts import Attempts, Work
 from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.jobs.model import JobKind
@@ -185,6 +187,16 @@ class App:
             self.scans.clock,
             version_of("agentguard"),
         )
+
+    @property
+    def incidents(self) -> IncidentService:
+        return IncidentService(
+            self.retention.kept.unit_of_work, self.selector, self.outbox, self.scans.clock
+        )
+
+    @property
+    def incident_views(self) -> IncidentViews:
+        return IncidentViews(self.retention.kept.unit_of_work, self.selector)
 
     @property
     def playbooks(self) -> PlaybookService:

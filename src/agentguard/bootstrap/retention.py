@@ -18,6 +18,7 @@ from agentguard.graph.storage.retention import (
     VersionRetention,
 )
 from agentguard.graph.storage.versions import Graphs
+from agentguard.incidents.retention import IncidentRetention
 from agentguard.jobs.model import Job, JobState
 from agentguard.jobs.retention import JobRetention
 from agentguard.jobs.store import JobFilter
@@ -52,6 +53,7 @@ def kept_data(settings: Settings, unit_of_work: SqlUnitOfWork, graphs: Graphs) -
         *_payloads(settings),
         JobRetention(Limit(_days(settings.jobs_days), settings.jobs_kept)),
         SimulationRetention(Limit(_days(settings.simulations_days), settings.simulations_kept)),
+        IncidentRetention(Limit(_days(settings.incidents_days), settings.incidents_kept)),
         version_retention(settings, graphs),
         HistoryRetention(),
         OutboxBacklog(),

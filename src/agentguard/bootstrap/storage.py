@@ -30,6 +30,7 @@ from agentguard.graph.storage.publishing import (
 )
 from agentguard.graph.storage.unstored import UnstoredVersions
 from agentguard.graph.storage.versions import Graphs
+from agentguard.incidents.recording import INCIDENT_CHANGED, incident_notices
 from agentguard.jobs.transactions import TOPIC as JOB_CHANGED
 from agentguard.jobs.transactions import JobTransactions, job_notices
 from agentguard.settings import Settings
@@ -76,7 +77,11 @@ def _handlers(
     notices: Notices, graphs: Graphs, projection: GraphProjection | None
 ) -> dict[str, Handler]:
     """Return the explicit table of what follows a transaction: topic → handler."""
-    handlers = {GRAPH_STORED: graph_notices(notices), JOB_CHANGED: job_notices(notices)}
+    handlers = {
+        GRAPH_STORED: graph_notices(notices),
+        JOB_CHANGED: job_notices(notices),
+        INCIDENT_CHANGED: incident_notices(notices),
+    }
     if projection is not None:
         handlers[PROJECTION] = Projector(graphs, projection).handle
     return handlers

@@ -9,6 +9,8 @@ JOB = "job"
 """The kind of a citation by a job's result."""
 SIMULATION = "simulation"
 """The kind of a citation by a stored simulation."""
+INCIDENT = "incident"
+"""The kind of a citation by an incident."""
 
 
 class Citations(Protocol):

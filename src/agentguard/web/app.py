@@ -45,6 +45,7 @@ from agentguard.web.routes import (
     graph,
     handover,
     health,
+    incidents,
     jobs,
     keys,
     log,
@@ -85,6 +86,7 @@ _ROUTES = (
     catalog,
     simulate,
     simulations,
+    incidents,
     playbook,
     handover,
     anchors,
@@ -184,8 +186,8 @@ def _middleware(app: App, serving: Serving) -> list[Middleware]:
         CORSMiddleware,
         allow_origins=list(settings.cors_origins),
         allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
-        expose_headers=["Location", "Retry-After", *FIELDS],
+        allow_headers=["Authorization", "Content-Type", "Content-Encoding", "If-Match"],
+        expose_headers=["ETag", "Location", "Retry-After", *FIELDS],
     )
     limit = min(settings.max_body_bytes, MOST_JSON_BYTES)
     bodies = Middleware(BodyLimit, limit=limit, except_below=("/v1/", scan.PATH))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +23,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agentguard.adapters.sql.audit_projection import differing, marked_ranges, projected
+from agentguard.adapters.sql.audit_projection import (
+    differing,
+    incident_of,
+    marked_ranges,
+    projected,
+)
 from agentguard.adapters.sql.batches import batches
 from agentguard.adapters.sql.tables import (
     audit_anchors,
@@ -31,6 +37,7 @@ from agentguard.adapters.sql.tables import (
     audit_handovers,
     audit_logs,
     audit_tiles,
+    incidents,
 )
 from agentguard.adapters.sql.upserts import insert_into
 from agentguard.audit.anchoring import AnchorState
@@ -93,8 +100,20 @@ class SqlAuditLog:
         await self.connection.execute(numbered, list(_runs(rows, first)))
 
     async def project(self, leaves: Sequence[bytes], first: int) -> None:
-        rows = [projected(leaf, index) for index, leaf in enumerate(leaves, first)]
+        about = [incident_of(leaf) for leaf in leaves]
+        stored = await self._stored_incidents({each for each in about if each is not None})
+        rows = [
+            {**projected(leaf, index), "incident_id": incident if incident in stored else None}
+            for (index, leaf), incident in zip(enumerate(leaves, first), about, strict=True)
+        ]
         await self.connection.execute(insert(audit_logs), rows)
+
+    async def _stored_incidents(self, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+        found: set[uuid.UUID] = set()
+        for batch in batches(ids):
+            wanted = select(incidents.c.id).where(incidents.c.id.in_(batch))
+            found.update((await self.connection.execute(wanted)).scalars())
+        return found
 
     async def mark_anchored(self, first: int, end: int, tx_hash: str) -> None:
         index = audit_logs.c.log_index
@@ -283,6 +302,9 @@ def _conditions(wanted: EntryFilter) -> Iterator[ColumnElement[bool]]:
     c = audit_entries.c
     equal = ((c.actor, wanted.actor), (c.action, wanted.action), (c.object, wanted.object))
     yield from (column == value for column, value in equal if value is not None)
+    if wanted.incident is not None:
+        yield c.object == wanted.incident
+        yield c.action.startswith("incident.")
     if wanted.since is not None:
         yield c.time >= wanted.since
     if wanted.until is not None:

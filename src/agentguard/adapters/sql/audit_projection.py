@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, Select, func, select
 
+from agentguard.adapters.sql.columns import without_nul
 from agentguard.adapters.sql.tables import audit_logs
 from agentguard.audit.entries import Entry
 from agentguard.audit.errors import AuditFormatError
@@ -33,10 +34,21 @@ def projected(leaf: bytes, index: int) -> dict[str, Any]:
     return {
         "id": uuid.uuid5(_NAMESPACE, leaf_hash(leaf).hex()),
         "log_type": entry.action,
-        "evidence": _storable(evidence),
+        "evidence": without_nul(evidence),
         "created_at": entry.time_ns,
         "log_index": index,
     }
+
+
+def incident_of(leaf: bytes) -> uuid.UUID | None:
+    """Return the incident that an entry is about, which need not be stored any more."""
+    entry = Entry.parse(leaf)
+    if not entry.action.startswith("incident.") or entry.object_id is None:
+        return None
+    try:
+        return uuid.UUID(entry.object_id)
+    except ValueError:
+        return None
 
 
 def differing(leaves: Sequence[bytes], first: int, stored: Iterable[RowMapping]) -> tuple[int, ...]:
@@ -55,6 +67,8 @@ def _is_projected(leaf: bytes, index: int, stored: Sequence[RowMapping] | None) 
         return True  # the leaf itself is wrong, and found so
     if stored is None or len(stored) != 1:
         return False
+    if stored[0]["incident_id"] not in (None, incident_of(leaf)):
+        return False
     expected["created_at"] = expected["created_at"] // _NS_PER_US * _NS_PER_US
     return all(stored[0][name] == value for name, value in expected.items())
 
@@ -65,12 +79,3 @@ def marked_ranges() -> Select[Any]:
     facts = (func.min(index).label("first"), func.max(index).label("last"))
     named = select(tx_hash.label("tx_hash"), *facts, func.count().label("number"))
     return named.where(tx_hash.is_not(None), index.is_not(None)).group_by(tx_hash)
-
-
-def _storable(value: Any) -> Any:
-    """Return JSON without NUL, which PostgreSQL cannot store."""
-    if isinstance(value, str):
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    if isinstance(value, dict):
-        return {name: _storable(each) for name, each in value.items()}
-    return [_storable(each) for each in value] if isinstance(value, list) else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -147,3 +148,12 @@ def passed(moment: ColumnElement[int], now: int, most_ahead: int) -> ColumnEleme
     as passed: otherwise work would wait until the clock has caught up.
     """
     return or_(moment <= now, moment > now + most_ahead)
+
+
+def without_nul(value: Any) -> Any:
+    """Return JSON without NUL, which PostgreSQL cannot store."""
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if isinstance(value, Mapping):
+        return {name: without_nul(each) for name, each in value.items()}
+    return [without_nul(each) for each in value] if isinstance(value, list | tuple) else value

@@ -26,7 +26,7 @@ from agentguard.adapters.sql.tables import (
     outbox,
     playbooks,
 )
-from agentguard.adapters.sql.upserts import insert_into
+from agentguard.adapters.sql.upserts import Upsert, insert_into
 
 _BATCH_ROWS = 100
 _OF_PROCESSES = (expiry_clock, leases, outbox)
@@ -131,6 +131,13 @@ def _upsert(table: Table, target: AsyncConnection) -> Executable:
     }
     if not others:
         return new.on_conflict_do_nothing()
+    return new.on_conflict_do_update(
+        index_elements=keys, set_=others, where=and_(true(), *_behind(table, new))
+    )
+
+
+def _behind(table: Table, new: Upsert) -> list[ColumnElement[bool]]:
+    """Return the conditions under which the target's row is no newer than the source's."""
     behind: list[ColumnElement[bool]] = []
     if table in _LAST_SET:
         behind.append(table.columns[_LAST_SET[table]].is_(None))
@@ -138,9 +145,12 @@ def _upsert(table: Table, target: AsyncConnection) -> Executable:
         behind.append(func.length(table.c.hashes) <= func.length(new.excluded.hashes))
     if table is audit_anchors:
         behind.append(audit_anchors.c.version <= new.excluded.version)
+    if table is incidents:
+        newer = func.coalesce(incidents.c.version, 0) <= func.coalesce(new.excluded.version, 0)
+        behind.append(newer)
     if table is jobs:
         behind.append(jobs.c.fence <= new.excluded.fence)
-    return new.on_conflict_do_update(index_elements=keys, set_=others, where=and_(true(), *behind))
+    return behind
 
 
 async def _advance_sequences(target: AsyncConnection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -146,9 +147,40 @@ incidents = Table(
     Column("blockchain_proof", Document),
     Column("created_at", Moment, nullable=False, server_default=transaction_time()),
     Column("resolved_at", Moment),
+    # What follows is NULL in rows that other programs inserted.
+    Column("version", Integer),
+    Column("state", Name),
+    Column("owner", ForeignText, index=True),
+    Column("merged", Boolean),
+    Column("changed_at", Moment),
+    Column("document", LargeBinary),  # JSON, without the playbook
     Index("idx_incidents_agent", "agent_id"),
     Index("idx_incidents_created", "created_at"),
+    Index("ix_incidents_state_created_at", "state", "created_at"),
 )
+
+incident_events = Table(
+    "incident_events",
+    metadata,
+    Column("incident", ForeignKey("incidents.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("time", Moment, nullable=False),
+    Column("actor", ForeignText, nullable=False),  # a principal's id
+    Column("actor_kind", Name, nullable=False),
+    Column("kind", Name, nullable=False),
+    Column("details", LargeBinary, nullable=False),  # JSON
+)
+"""The timelines of incidents."""
+
+incident_subjects = Table(
+    "incident_subjects",
+    metadata,
+    Column("incident", ForeignKey("incidents.id"), primary_key=True),
+    Column("kind", Name, primary_key=True),
+    Column("subject", ForeignText, primary_key=True),
+    Index("ix_incident_subjects_kind_subject", "kind", "subject"),
+)
+"""What lists of incidents are filtered by: components, workflows and conditions."""
 
 playbooks = Table(
     "playbooks",

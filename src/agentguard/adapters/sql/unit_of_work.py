@@ -17,6 +17,7 @@ from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.expiry_clock import SqlExpiryClocks
 from agentguard.adapters.sql.graphs import SqlGraphVersions
 from agentguard.adapters.sql.history import SqlComponentHistories
+from agentguard.adapters.sql.incidents import SqlIncidentStore
 from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.adapters.sql.leases import SqlLeases
 from agentguard.adapters.sql.outbox import SqlOutbox
@@ -29,6 +30,7 @@ from agentguard.audit.store import AuditLog
 from agentguard.coordination.leases import Leases
 from agentguard.coordination.outbox import Outbox
 from agentguard.graph.storage.store import ComponentHistories, GraphVersions
+from agentguard.incidents.store import IncidentStore
 from agentguard.jobs.store import JobStore
 from agentguard.kernel.clock import Clock
 from agentguard.retention.citations import Citations
@@ -64,6 +66,10 @@ class SqlStores:
     @property
     def simulations(self) -> SimulationStore:
         return SqlSimulationStore(self.connection)
+
+    @property
+    def incidents(self) -> IncidentStore:
+        return SqlIncidentStore(self.connection)
 
     @property
     def expiry_clock(self) -> ExpiryClocks:

@@ -67,6 +67,9 @@ ActionParameter = Annotated[
 ObjectParameter = Annotated[
     str | None, Query(alias="object", description="Only what was done to it.")
 ]
+IncidentParameter = Annotated[
+    str | None, Query(max_length=100, description="Only what was done to this incident; its id.")
+]
 SinceParameter = Annotated[
     str | None,
     Query(
@@ -91,18 +94,22 @@ FormatParameter = Annotated[
 ]
 
 
+def _times(
+    state: StateOf, since: SinceParameter = None, until: UntilParameter = None
+) -> tuple[int | None, int | None]:
+    window = window_of(state, since, until, None)
+    return (None, None) if window is None else (window.since, window.until)
+
+
 def _filter(
-    state: StateOf,
+    times: Annotated[tuple[int | None, int | None], Depends(_times)],
     actor: ActorParameter = None,
     action: ActionParameter = None,
     object_id: ObjectParameter = None,
-    since: SinceParameter = None,
-    until: UntilParameter = None,
     before: BeforeParameter = None,
+    incident: IncidentParameter = None,
 ) -> EntryFilter:
-    window = window_of(state, since, until, None)
-    earliest, latest = (None, None) if window is None else (window.since, window.until)
-    return EntryFilter(actor, action, object_id, earliest, latest, before)
+    return EntryFilter(actor, action, object_id, *times, before, incident)
 
 
 FilterQuery = Annotated[EntryFilter, Depends(_filter)]

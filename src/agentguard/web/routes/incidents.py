@@ -1,0 +1,359 @@
+"""GET and POST /api/incidents, and what is done to one incident."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.responses import PlainTextResponse, Response
+
+from agentguard.accounts.principal import Permission
+from agentguard.incidents.model import Incident, State
+from agentguard.incidents.service import Report
+from agentguard.incidents.store import IncidentCursor, IncidentFilter
+from agentguard.simulation.model import Severity
+from agentguard.traces.window_parsing import LONGEST_TEXT
+from agentguard.web.auth import ActorOf
+from agentguard.web.permissions import requires
+from agentguard.web.preconditions import ExpectedVersion, OptionalVersion, entity_tag
+from agentguard.web.schemas.incidents import (
+    AssignRequest,
+    IncidentDocument,
+    IncidentEventsDocument,
+    IncidentsDocument,
+    LinkRequest,
+    MergeRequest,
+    NoteRequest,
+    OpenIncidentRequest,
+    PostMortemDocument,
+    SeverityRequest,
+    TransitionRequest,
+)
+from agentguard.web.state import AppState, DocumentResponse, StateOf
+from agentguard.web.windows import window_of
+
+router = APIRouter(prefix="/api/incidents", tags=["incidents"])
+
+_MOST_SHOWN = 200
+_MOST_EVENTS = 1000
+_MARKDOWN = "text/markdown"
+_TAGGED: dict[str, Any] = {
+    "ETag": {"description": "Names this version.", "schema": {"type": "string"}}
+}
+_CREATED: dict[int | str, dict[str, Any]] = {
+    201: {"model": IncidentDocument, "description": "Opened.", "headers": _TAGGED}
+}
+_SHOWN: dict[int | str, dict[str, Any]] = {200: {"headers": _TAGGED}}
+_AS_MARKDOWN: dict[int | str, dict[str, Any]] = {
+    200: {"content": {_MARKDOWN: {"schema": {"type": "string"}}}, "headers": _TAGGED}
+}
+
+IdParameter = Annotated[str, Path(max_length=100, description="Id of the incident.")]
+StatesParameter = Annotated[
+    list[State] | None,
+    Query(alias="state", max_length=5, description="Only incidents in this state; repeatable."),
+]
+SeveritiesParameter = Annotated[
+    list[Severity] | None,
+    Query(alias="severity", max_length=4, description="Only of this severity; repeatable."),
+]
+ComponentParameter = Annotated[
+    str | None,
+    Query(max_length=1000, description="Only those that affect this component; its id."),
+]
+WorkflowParameter = Annotated[
+    str | None,
+    Query(max_length=1000, description="Only those that affect this workflow; its id."),
+]
+OwnerParameter = Annotated[
+    str | None, Query(max_length=200, description="Only those of this owner.")
+]
+SinceParameter = Annotated[
+    str | None,
+    Query(
+        max_length=LONGEST_TEXT,
+        description="Only those opened at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or"
+        " later.",
+    ),
+]
+UntilParameter = Annotated[
+    str | None, Query(max_length=LONGEST_TEXT, description="Only those opened before this time.")
+]
+MergedParameter = Annotated[
+    bool, Query(description="Also list duplicates that were merged into other incidents.")
+]
+BeforeParameter = Annotated[
+    str | None, Query(max_length=100, description="`next` of the previous page.")
+]
+LimitParameter = Annotated[int, Query(ge=1, le=_MOST_SHOWN, description="Incidents per page.")]
+AfterParameter = Annotated[
+    int, Query(ge=0, le=2**31 - 1, description="`next` of the previous page.")
+]
+EventsLimitParameter = Annotated[int, Query(ge=1, le=_MOST_EVENTS, description="Events per page.")]
+
+
+def _times(
+    state: StateOf, since: SinceParameter = None, until: UntilParameter = None
+) -> tuple[int | None, int | None]:
+    window = window_of(state, since, until, None)
+    return (None, None) if window is None else (window.since, window.until)
+
+
+def _filter(
+    times: Annotated[tuple[int | None, int | None], Depends(_times)],
+    states: StatesParameter = None,
+    severities: SeveritiesParameter = None,
+    component: ComponentParameter = None,
+    workflow: WorkflowParameter = None,
+    owner: OwnerParameter = None,
+    *,
+    merged: MergedParameter = False,
+) -> IncidentFilter:
+    return IncidentFilter(
+        tuple(states or ()),
+        tuple(severities or ()),
+        component,
+        workflow,
+        owner,
+        *times,
+        merged=merged,
+    )
+
+
+FilterQuery = Annotated[IncidentFilter, Depends(_filter)]
+"""Which incidents are shown. Raises TimeWindowError."""
+
+
+@router.get(
+    "",
+    operation_id="list_incidents",
+    dependencies=[requires(Permission.READ)],
+    response_model=IncidentsDocument,
+)
+async def get_incidents(
+    state: StateOf, wanted: FilterQuery, before: BeforeParameter = None, limit: LimitParameter = 50
+) -> Response:
+    """List incidents, the last opened first."""
+    cursor = None if before is None else IncidentCursor.parse(before)
+    page = await state.app.incident_views.page(replace(wanted, before=cursor), limit)
+    return DocumentResponse(page)
+
+
+@router.post(
+    "",
+    operation_id="open_incident",
+    dependencies=[requires(Permission.OPERATE)],
+    status_code=201,
+    responses=_CREATED,
+)
+async def open_incident(actor: ActorOf, state: StateOf, wanted: OpenIncidentRequest) -> Response:
+    """Open an incident.
+
+    From a stored simulation, which says severity, impact and what is affected; or as reported.
+    """
+    incidents = state.app.incidents
+    if wanted.simulation is not None:
+        found = await incidents.open_simulation(
+            actor, wanted.simulation, title=wanted.title, owner=wanted.owner, note=wanted.note
+        )
+    else:
+        found = await incidents.report(actor, _report(wanted))
+    return await _shown(state, found, 201)
+
+
+@router.get(
+    "/{incident_id}",
+    operation_id="get_incident",
+    dependencies=[requires(Permission.READ)],
+    response_model=IncidentDocument,
+    responses=_SHOWN,
+)
+async def get_incident(incident_id: IdParameter, state: StateOf) -> Response:
+    """Return an incident, and what has become of what it names."""
+    document = await state.app.incident_views.show(incident_id)
+    return DocumentResponse(document, headers=entity_tag(document["version"]))
+
+
+@router.get(
+    "/{incident_id}/events",
+    operation_id="list_incident_events",
+    dependencies=[requires(Permission.READ)],
+    response_model=IncidentEventsDocument,
+)
+async def get_events(
+    incident_id: IdParameter,
+    state: StateOf,
+    after: AfterParameter = 0,
+    limit: EventsLimitParameter = 200,
+) -> Response:
+    """Return the timeline of an incident, the oldest events first."""
+    views = state.app.incident_views
+    return DocumentResponse(await views.events(incident_id, after=after, limit=limit))
+
+
+@router.post(
+    "/{incident_id}/events",
+    operation_id="note_incident",
+    dependencies=[requires(Permission.OPERATE)],
+    response_model=IncidentDocument,
+    responses=_SHOWN,
+)
+async def post_event(
+    incident_id: IdParameter,
+    actor: ActorOf,
+    state: StateOf,
+    wanted: NoteRequest,
+    expected: OptionalVersion,
+) -> Response:
+    """Add a note to the timeline. It overwrites nothing, so `If-Match` may be left out."""
+    found = await state.app.incidents.note(actor, incident_id, wanted.note, expected=expected)
+    return await _shown(state, found)
+
+
+@router.post(
+    "/{incident_id}/transition",
+    operation_id="move_incident",
+    dependencies=[requires(Permission.OPERATE)],
+    response_model=IncidentDocument,
+    responses=_SHOWN,
+)
+async def post_transition(
+    incident_id: IdParameter,
+    actor: ActorOf,
+    state: StateOf,
+    wanted: TransitionRequest,
+    expected: ExpectedVersion,
+) -> Response:
+    """Move an incident to another state; `next_states` has those that are allowed.
+
+    A transition to the present state changes nothing.
+    """
+    found = await state.app.incidents.move(
+        actor, incident_id, wanted.to, note=wanted.note, expected=expected
+    )
+    return await _shown(state, found)
+
+
+@router.post(
+    "/{incident_id}/assign",
+    operation_id="assign_incident",
+    dependencies=[requires(Permission.OPERATE)],
+    response_model=IncidentDocument,
+    responses=_SHOWN,
+)
+async def post_assign(
+    incident_id: IdParameter,
+    actor: ActorOf,
+    state: StateOf,
+    wanted: AssignRequest,
+    expected: ExpectedVersion,
+) -> Response:
+    """Assign an incident to a person or team; null: to nobody."""
+    incidents = state.app.incidents
+    found = await incidents.assign(actor, incident_id, wanted.owner, expected=expected)
+    return await _shown(state, found)
+
+
+@router.post(
+    "/{incident_id}/severity",
+    operation_id="rate_incident",
+    dependencies=[requires(Permission.OPERATE)],
+    response_model=IncidentDocument,
+    responses=_SHOWN,
+)
+async def post_severity(
+    incident_id: IdParameter,
+    actor: ActorOf,
+    state: StateOf,
+    wanted: SeverityRequest,
+    expected: ExpectedVersion,
+) -> Response:
+    """Change the severity of an incident."""
+    found = await state.app.incidents.rate(
+        actor, incident_id, wanted.severity, note=wanted.note, expected=expected
+    )
+    return await _shown(state, found)
+
+
+@router.post(
+    "/{incident_id}/merge",
+    operation_id="merge_incident",
+    dependencies=[requires(Permission.OPERATE)],
+    response_model=IncidentDocument,
+    responses=_SHOWN,
+)
+async def post_merge(
+    incident_id: IdParameter,
+    actor: ActorOf,
+    state: StateOf,
+    wanted: MergeRequest,
+    expected: ExpectedVersion,
+) -> Response:
+    """Merge a duplicate into another incident, which gets what the duplicate affects."""
+    incidents = state.app.incidents
+    found = await incidents.merge(actor, incident_id, wanted.into, expected=expected)
+    return await _shown(state, found)
+
+
+@router.post(
+    "/{incident_id}/links",
+    operation_id="link_incident",
+    dependencies=[requires(Permission.OPERATE)],
+    response_model=IncidentDocument,
+    responses=_SHOWN,
+)
+async def post_link(
+    incident_id: IdParameter,
+    actor: ActorOf,
+    state: StateOf,
+    wanted: LinkRequest,
+    expected: ExpectedVersion,
+) -> Response:
+    """Link a stored simulation, which then says the impact, or a finished playbook."""
+    incidents = state.app.incidents
+    if wanted.simulation is not None:
+        found = await incidents.link_simulation(
+            actor, incident_id, wanted.simulation, expected=expected
+        )
+    else:
+        playbook = wanted.playbook or ""
+        found = await incidents.link_playbook(actor, incident_id, playbook, expected=expected)
+    return await _shown(state, found)
+
+
+@router.get(
+    "/{incident_id}/post-mortem",
+    operation_id="get_post_mortem",
+    dependencies=[requires(Permission.READ)],
+    response_model=PostMortemDocument,
+    responses=_AS_MARKDOWN,
+)
+async def get_post_mortem(incident_id: IdParameter, request: Request, state: StateOf) -> Response:
+    """Return a draft of the post-mortem, from stored facts only.
+
+    As Markdown with `Accept: text/markdown`.
+    """
+    document = await state.app.incident_views.post_mortem(incident_id)
+    tag = entity_tag(document["version"])
+    if _MARKDOWN in request.headers.get("accept", ""):
+        return PlainTextResponse(document["markdown"], headers=tag, media_type=_MARKDOWN)
+    return DocumentResponse(document, headers=tag)
+
+
+def _report(wanted: OpenIncidentRequest) -> Report:
+    assert wanted.severity is not None  # noqa: S101 - OpenIncidentRequest has checked it
+    return Report(
+        wanted.title or "",
+        wanted.severity,
+        wanted.components,
+        wanted.workflows,
+        wanted.owner,
+        wanted.note,
+        wanted.dataset,
+    )
+
+
+async def _shown(state: AppState, incident: Incident, status: int = 200) -> Response:
+    document = await state.app.incident_views.show(incident.id)
+    return DocumentResponse(document, status, headers=entity_tag(document["version"]))
