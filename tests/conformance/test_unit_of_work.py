@@ -36,13 +36,12 @@ from tests.conformance.opened_apps import (
 from tests.conformance.use_cases import (
     LEAVES_ENTRIES,
     OF_ANN,
-    OF_INCIDENTS,
-    PUBLISHING,
     SUBMITTING,
     USE_CASES,
     actor_of,
     prepare,
     publish,
+    topics_of,
 )
 
 pytestmark = pytest.mark.anyio
@@ -169,13 +168,7 @@ async def test_a_use_case_writes_what_follows_from_it(opened: Opened, undrained,
     await use_case(opened, actor_of(use_case))
 
     topics = [row[1] for row in (await opened.content())["outbox"]]
-    expected = {
-        **dict.fromkeys(PUBLISHING, ["graph"]),
-        **dict.fromkeys(SUBMITTING, ["jobs"]),
-        **dict.fromkeys(OF_INCIDENTS, ["incidents"]),
-        merge_incident: ["incidents", "incidents"],
-    }
-    assert topics == expected.get(use_case, [])
+    assert topics == topics_of(use_case)
 
 
 @pytest.mark.parametrize("use_case", USE_CASES)

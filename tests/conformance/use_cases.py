@@ -35,6 +35,7 @@ from tests.conformance.incident_use_cases import (
     ENTRIES_OF_INCIDENTS,
     METHODS_OF_INCIDENTS,
     add_incidents,
+    merge_incident,
 )
 from tests.conformance.opened_apps import Opened
 from tests.conformance.owners import ANN, API_KEY, SESSION_TOKEN, add_owners
@@ -205,9 +206,18 @@ def actor_of(use_case: UseCase) -> Principal:
 
 PUBLISHING = (scan, scan_file, keep_once, publish)
 
-OF_INCIDENTS = (*METHODS_OF_INCIDENTS.values(),)
+OF_INCIDENTS = tuple(METHODS_OF_INCIDENTS.values())
 
 SUBMITTING = (submit, submit_single, simulate, write_playbook)
+
+
+def topics_of(use_case: UseCase) -> list[str]:
+    """Return the topics of the outbox entries that a use case writes."""
+    if use_case in OF_INCIDENTS:
+        return ["incidents"] * (2 if use_case is merge_incident else 1)
+    published = ["graph"] if use_case in PUBLISHING else []
+    return ["jobs"] if use_case in SUBMITTING else published
+
 
 LEAVES_ENTRIES = {
     scan: "scan.stored",
