@@ -224,13 +224,9 @@ class Settings(AccountSettings):
     simulations_days: float = Field(default=90, gt=0)
     """Stored simulations are deleted after this many days."""
     incidents_kept: int = Field(default=10_000, ge=1)
-    """Number of incidents that are kept of those that are resolved, reviewed or merged, each with
-    the graph version that it cites. Others are always kept.
-    """
+    """Number of resolved, reviewed or merged incidents that are kept; others are always kept."""
     incidents_days: float = Field(default=730, gt=0)
-    """Incidents that are resolved, reviewed or merged are deleted this many days after their last
-    change. Their audit entries stay.
-    """
+    """Resolved, reviewed or merged incidents are deleted this long after their last change."""
 
     @field_validator("cors_origins", "audit_witnesses", mode="before")
     @classmethod

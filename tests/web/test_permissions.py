@@ -79,6 +79,7 @@ def test_permissions_follow_what_a_route_does(method, path, permission):
     expected = {
         "/v1/": Permission.INGEST,
         "/api/datasets": Permission.OPERATE,
+        "/api/incidents": Permission.OPERATE,
         "/api/scan": Permission.OPERATE,
         "/api/simulate": Permission.SIMULATE,
         "/api/mitigations": Permission.SIMULATE,

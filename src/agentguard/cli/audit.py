@@ -18,6 +18,7 @@ from agentguard.cli.audit_contract import (
     deploy_contract,
     reader_of,
 )
+from agentguard.cli.audit_exporting import export_incident
 from agentguard.cli.audit_files import (
     checkpoint_in,
     hashes_in,
@@ -33,10 +34,12 @@ from agentguard.cli.audit_options import (
     CheckpointOption,
     ConsistencyOption,
     HandoversOption,
+    IncidentOption,
     IndexArgument,
     KeysOption,
     LimitOption,
     ObjectOption,
+    OptionalIndex,
     SinceOption,
     SizeOption,
     UntilOption,
@@ -56,7 +59,10 @@ _LIST_EXAMPLES = examples(
     "agentguard audit export 12 --output entry-12.tlog-proof",
 )
 _SHOW_EXAMPLES = examples("agentguard audit show 12")
-_EXPORT_EXAMPLES = examples("agentguard audit export 12 --output entry-12.tlog-proof")
+_EXPORT_EXAMPLES = examples(
+    "agentguard audit export 12 --output entry-12.tlog-proof",
+    "agentguard audit export --incident 3b1c9e52-6f0d-4c7b-9a55-0d8f4f1e2a77 --output proofs",
+)
 _PROOF_EXAMPLES = examples("agentguard audit proof 12")
 _CONSISTENCY_EXAMPLES = examples("agentguard audit consistency 120 > since-may.consistency")
 _VERIFY_EXAMPLES = examples(
@@ -96,6 +102,7 @@ def log(
     since: SinceOption = None,
     until: UntilOption = None,
     before: BeforeOption = None,
+    incident: IncidentOption = None,
     limit: LimitOption = 50,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
@@ -115,7 +122,7 @@ def log(
 
     window = window_from_options(since, until, None)
     earliest, latest = (None, None) if window is None else (window.since, window.until)
-    wanted = EntryFilter(actor, action, object_id, earliest, latest, before)
+    wanted = EntryFilter(actor, action, object_id, earliest, latest, before, incident)
     page = ask(settings_with(data_dir, None), lambda app: app.audit.entries(wanted, limit))
     document = page_document(page, limit)
     if output_format is Format.JSON:
@@ -145,15 +152,28 @@ def show(
 
 @app.command(cls=Command, epilog=_EXPORT_EXAMPLES)
 def export(
-    index: IndexArgument,
+    index: OptionalIndex = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="File to write. Default: standard output.", show_default=False),
+        typer.Option(
+            help="File to write; with --incident, a folder. Default: standard output.",
+            show_default=False,
+        ),
     ] = None,
     size: SizeOption = None,
+    incident: Annotated[
+        str | None,
+        typer.Option(
+            help="Write every entry about this incident, each as a file of the folder --output.",
+            metavar="ID",
+            show_default=False,
+        ),
+    ] = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Write one entry, the proof that it is in the log, and the signed checkpoint, as one file.
+
+    With --incident: one such file for each entry about the incident.
 
     If an anchor covers the entry, the checkpoint is the one that was anchored, and its receipt is
     in the file; otherwise it is the newest. The file is a C2SP tlog-proof. `agentguard audit
@@ -163,6 +183,12 @@ def export(
     from agentguard.cli.choices import settings_with
     from agentguard.cli.opening import ask
     from agentguard.cli.output import print_text
+
+    if incident is not None:
+        export_incident(incident, index, output, size, data_dir)
+        return
+    if index is None:
+        raise typer.BadParameter("Give the index of an entry, or --incident.")
 
     async def proven(app: App) -> Bundle:
         return await app.audit.bundle(index, await public_key(app), size=size)

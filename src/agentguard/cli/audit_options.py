@@ -7,6 +7,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+OptionalIndex: TypeAlias = Annotated[
+    int | None, typer.Argument(help="Index of the entry.", min=0, show_default=False)
+]
 IndexArgument: TypeAlias = Annotated[int, typer.Argument(help="Index of the entry.", min=0)]
 SizeOption: TypeAlias = Annotated[
     int | None,
@@ -24,6 +27,15 @@ ActionOption: TypeAlias = Annotated[
 ]
 ObjectOption: TypeAlias = Annotated[
     str | None, typer.Option("--object", help="Only what was done to it.", show_default=False)
+]
+IncidentOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--incident",
+        help="Only what was done to this incident.",
+        metavar="ID",
+        show_default=False,
+    ),
 ]
 SinceOption: TypeAlias = Annotated[
     str | None,

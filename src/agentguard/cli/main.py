@@ -20,6 +20,7 @@ from agentguard.cli import (
     evidence,
     graph,
     handover,
+    incidents,
     jobs,
     keys,
     migrate,
@@ -96,6 +97,7 @@ app.add_typer(dialects.app, name="dialects")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(simulations.app, name="simulations")
+app.add_typer(incidents.app, name="incidents")
 app.add_typer(traces.app, name="traces")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")

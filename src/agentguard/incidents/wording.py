@@ -12,12 +12,17 @@ _MOST_NAMED = 3
 
 def sentence_of(event: Event) -> str:
     """Return a line of the timeline without its time, actor and note."""
-    if event.kind is EventKind.OPENED:
-        return _opened(event)
-    if event.kind is EventKind.ASSIGNED and not event.details.get("to"):
+    return sentence(event.kind, event.details)
+
+
+def sentence(kind: EventKind, told: Mapping[str, Any]) -> str:
+    """Return the same for an event's kind and details."""
+    if kind is EventKind.OPENED:
+        return _opened(told)
+    if kind is EventKind.ASSIGNED and not told.get("to"):
         return "Unassigned"
-    grown = _grown(event) if event.kind in (EventKind.SPREAD, EventKind.ABSORBED) else ""
-    return _SENTENCES[event.kind].format(**event.details, grown=grown)
+    grown = _grown(told) if kind in (EventKind.SPREAD, EventKind.ABSORBED) else ""
+    return _SENTENCES[kind].format(**told, grown=grown)
 
 
 _SENTENCES: Mapping[EventKind, str] = {
@@ -39,8 +44,7 @@ _SENTENCES: Mapping[EventKind, str] = {
 """What happened, with the members of the event's details; opening is in `_opened`."""
 
 
-def _opened(event: Event) -> str:
-    told = event.details
+def _opened(told: Mapping[str, Any]) -> str:
     because = {
         "simulation": f" from simulation {told.get('simulation')}",
         "condition": f": condition {told.get('condition')} was detected",
@@ -48,8 +52,7 @@ def _opened(event: Event) -> str:
     return f"Opened as {told['severity']}{because.get(told['source'], '')}"
 
 
-def _grown(event: Event) -> str:
-    told = event.details
+def _grown(told: Mapping[str, Any]) -> str:
     added = [*told["components"], *told["workflows"]]
     parts = [f"adds {_named(added)}"] if added else []
     if told["from"] != told["to"]:
