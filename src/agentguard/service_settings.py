@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agentguard.environment import PLAIN_NAMES
 from agentguard.service_urls import URL_PARTS, postgres_url, redis_url, url_fault
@@ -178,6 +179,38 @@ class ServiceSettings(BaseSettings):
     """Limit of what an anchor offers per unit of gas, in gwei. While the chain's fees are above
     it, anchors wait.
     """
+    playbooks: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Files with templates of playbooks, separated by commas; each replaces the packaged one of the
+    same condition, or adds a condition. See [playbooks.md](playbooks.md).
+    """
+    gemini_api_key: SecretStr | None = _shared("gemini_api_key")
+    """Key of the Gemini API, which then phrases playbooks; see
+    [playbooks.md](playbooks.md#let-a-language-model-phrase-them). Unset: no Gemini.
+    """
+    gemini_model: str = _shared("gemini_model", default="gemini-3.8-flash", min_length=1)
+    """Name of the Gemini model."""
+    gemini_base_url: str | None = None
+    """URL of a gateway to the Gemini API, without version. Unset: Google's."""
+    openai_base_url: str | None = None
+    """URL of an endpoint that is compatible with OpenAI's chat completions, such as
+    `http://localhost:8080/v1`; its model then phrases playbooks, instead of Gemini.
+    """
+    openai_model: str | None = None
+    """Name of the model there; needed with `AGENTGUARD_OPENAI_BASE_URL`."""
+    openai_api_key: SecretStr | None = None
+    """Key of that endpoint. Unset: it needs none."""
+    language_model_timeout_seconds: float = Field(default=60, gt=0)
+    """Time limit of one question to the language model."""
+    language_model_tokens_per_day: int = Field(default=1_000_000, ge=0)
+    """Tokens that each process may use in 24 hours; then playbooks stay deterministic."""
+    language_model_input_price: float | None = Field(default=None, ge=0)
+    """Price of a million input tokens, in any currency. Unset: costs are null."""
+    language_model_output_price: float | None = Field(default=None, ge=0)
+    """Price of a million output tokens, in the same currency."""
+    language_model_records: Path | None = None
+    """Folder into which every exchange with the language model is written, as JSON with names from
+    telemetry and without the key. Unset: nowhere.
+    """
     audit_anchor_interval_seconds: float = Field(default=3600, gt=0)
     """A checkpoint of the audit log is anchored, and published, this often, if the log has grown.
     """
@@ -201,6 +234,22 @@ class ServiceSettings(BaseSettings):
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if text is not None and (fault := url_fault(field.field_name or "", text)):
             raise PydanticCustomError("bad_url", "{fault}", {"fault": fault})
+        return value
+
+    @field_validator("playbooks", mode="before")
+    @classmethod
+    def _templates(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(Path(part.strip()) for part in value.split(",") if part.strip())
+        return (value,) if isinstance(value, Path) else value or ()
+
+    @field_validator("gemini_base_url", "openai_base_url")
+    @classmethod
+    def _http_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value):
+            raise PydanticCustomError(
+                "bad_url", "not a URL that begins with http:// or https:// and has no credentials"
+            )
         return value
 
     @field_validator("web3_private_key", "web3_contract_address", "web3_chain_id")
@@ -243,3 +292,15 @@ class ServiceSettings(BaseSettings):
             for part, value in values.items()
             if value not in (None, "", SecretStr(""))
         }
+
+
+def model_contradictions(settings: ServiceSettings, faulty: frozenset[str]) -> Iterator[str]:
+    """Yield a sentence for each contradiction; settings in `faulty` are ignored."""
+    endpoint = (settings.openai_base_url, settings.openai_model)
+    if endpoint.count(None) == 1 and not {"openai_base_url", "openai_model"} & faulty:
+        yield "AGENTGUARD_OPENAI_BASE_URL and AGENTGUARD_OPENAI_MODEL must be set together"
+    if settings.gemini_api_key is not None and settings.openai_base_url is not None:
+        yield "GEMINI_API_KEY and AGENTGUARD_OPENAI_BASE_URL are both set; set only one of them"
+    prices = (settings.language_model_input_price, settings.language_model_output_price)
+    if prices.count(None) == 1:
+        yield "AGENTGUARD_LANGUAGE_MODEL_INPUT_PRICE and _OUTPUT_PRICE must be set together"

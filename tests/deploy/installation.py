@@ -51,7 +51,8 @@ def packages_of_the_image() -> list[Distribution]:
     """Return the requirements that the Dockerfile reads from pyproject.toml, and theirs in turn."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    required = (*project["dependencies"], *extras["services"], *extras["sso"], *extras["web3"])
+    names = ("services", "sso", "web3", "gemini", "openai")
+    required = (*project["dependencies"], *(each for name in names for each in extras[name]))
     waiting = [Requirement(text) for text in required]
     found: dict[tuple[str, str], Distribution] = {}
     while waiting:

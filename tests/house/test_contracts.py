@@ -66,6 +66,8 @@ BREACHES = {
     "sentry": Breach("agentguard.graph", "sentry_sdk"),
     "celery": Breach("agentguard.worker", "celery"),
     "web3": Breach("agentguard.audit", "eth_account"),
+    "gemini": Breach("agentguard.playbooks", "google.genai"),
+    "openai": Breach("agentguard.playbooks", "openai"),
 }
 
 

@@ -108,7 +108,7 @@ def test_what_this_version_does_not_have_is_named_and_slips_of_the_pen_too(monke
     monkeypatch.setenv("AGENTGUARD_GEMINI_MODEL", "x")
     monkeypatch.setenv("AGENTGUARD_DATADIR", "x")
 
-    assert unused_settings(environment()) == ("GEMINI_API_KEY", "AGENTGUARD_GEMINI_MODEL")
+    assert unused_settings(environment()) == ()
     assert unknown_settings(environment()) == ("AGENTGUARD_DATADIR",)
 
 

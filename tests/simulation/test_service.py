@@ -19,7 +19,7 @@ from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs, no_runs
 from agentguard.graph.selection import GraphSelection, GraphSelector
 from agentguard.graph.storage.store import GraphVersion
-from agentguard.jobs.model import Job
+from agentguard.jobs.model import Job, UnknownJobError
 from agentguard.playbooks.service import PlaybookService
 from agentguard.simulation.model import Method, Thresholds
 from agentguard.simulation.service import Failure, SimulationService
@@ -78,9 +78,22 @@ class World:
         return SimulationService(selector, None, NO_LINKS, Thresholds(), self)
 
 
+@dataclass
+class Queue:
+    """The jobs of a world."""
+
+    world: World
+
+    async def submit(self, actor: Principal, kind: str, request: Any) -> Job:
+        return await self.world.submit(actor, kind, request)
+
+    async def get(self, job_id: str) -> Job:
+        raise UnknownJobError(job_id)
+
+
 async def test_only_a_principal_that_may_simulate_can():
     world = World()
-    simulations, playbooks = world.simulations(), PlaybookService(world.simulations(), world)
+    simulations, playbooks = world.simulations(), PlaybookService(world.simulations(), Queue(world))
     failure = Failure((PRICING.id,))
     resolved = await simulations.resolve(ADA, failure)
 

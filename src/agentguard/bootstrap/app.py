@@ -43,8 +43,10 @@ from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.jobs.model import JobKind
 from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep
+from agentguard.playbooks.refining import Refiner
 from agentguard.playbooks.service import KIND as PLAYBOOK
 from agentguard.playbooks.service import PlaybookService
+from agentguard.playbooks.templates import Templates
 from agentguard.retention.expiries import ExpiryLog
 from agentguard.scan.explaining import StoredTraces
 from agentguard.scan.jobs import KIND as SCAN
@@ -110,6 +112,10 @@ class App:
     """Those who may cosign checkpoints."""
     accounts: Accounts
     anchoring: Anchoring
+    templates: Templates
+    """Of playbooks."""
+    refiner: Refiner | None
+    """None: no language model is set."""
     projection: GraphProjection | None = None
     """None: the newest graph is shown nowhere else."""
     serving: Serving | None = None
@@ -200,7 +206,7 @@ class App:
 
     @property
     def playbooks(self) -> PlaybookService:
-        return PlaybookService(self.simulations, self.jobs)
+        return PlaybookService(self.simulations, self.jobs, self.templates, self.refiner)
 
     @property
     def stored_traces(self) -> TraceService:

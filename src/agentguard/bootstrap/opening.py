@@ -32,7 +32,9 @@ from agentguard.bootstrap.health_checks import (
     redis_part,
     serving_parts,
 )
+from agentguard.bootstrap.language_models import refiner_of
 from agentguard.bootstrap.retention import kept_data, version_retention
+from agentguard.bootstrap.scanning import scans_of
 from agentguard.bootstrap.startup_facts import COMMAND, SERVER, WORKER, enter_startup_facts
 from agentguard.bootstrap.storage import Storage, open_storage
 from agentguard.bootstrap.wiring import make_folder, postgresql, refuse_empty
@@ -63,6 +65,7 @@ from agentguard.jobs.sweep import Sweep
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
+from agentguard.playbooks.templates import load_templates
 from agentguard.retention.housekeeping import HOUSEKEEPING, Housekeeping
 from agentguard.retention.service import RetentionService
 from agentguard.scan.documents import ScanDocuments, UnstoredScans
@@ -70,7 +73,6 @@ from agentguard.scan.explaining import StoredTraces
 from agentguard.scan.incremental import IncrementalGraph
 from agentguard.scan.live import SETTLING, LiveGraph, LiveLimits, StoredLiveWindows
 from agentguard.scan.live_summary import LiveSummary
-from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
 from agentguard.traces.compaction import Compactor
 from agentguard.traces.receiver import Load, Receiver
@@ -157,17 +159,7 @@ def _application(
     small, large, queries = (
         _workers(stack, load if separate else dialects, separate=separate) for _ in range(3)
     )
-    scans = ScanService(
-        storage.graphs,
-        storage.publisher,
-        small,
-        large,
-        settings.job_bytes,
-        clock,
-        dialects,
-        settings.max_upload_bytes,
-        ScanDocuments(viewer(storage.catalog, trace_links(settings.trace_url))),
-    )
+    scans = scans_of(settings, storage, small, large, dialects)
     return App(
         settings,
         storage.graphs,
@@ -185,6 +177,8 @@ def _application(
         witnesses_of(settings),
         accounts_of(settings, storage.unit_of_work),
         anchoring_of(settings, storage.unit_of_work),
+        load_templates(settings.playbooks),
+        refiner_of(settings, clock),
         storage.projection,
     )
 

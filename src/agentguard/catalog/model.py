@@ -110,6 +110,10 @@ class Entry:
     depends_on: tuple[Reference, ...] | None = None
     models: tuple[Reference, ...] | None = None
     tools: tuple[Reference, ...] | None = None
+    runbook: str | None = None
+    """URL of what its owners wrote for its failures."""
+    effects: tuple[str, ...] | None = None
+    """What a run does outside, such as `payment`: a second run does it twice."""
     also: tuple[Entry, ...] = ()
     """Declarations of the same component in other files."""
     failing: OnFailure | None = None
@@ -146,6 +150,8 @@ class Entry:
             models=other.models if self.models is None else self.models,
             tools=other.tools if self.tools is None else self.tools,
             failing=self.failing or other.failing,
+            runbook=self.runbook or other.runbook,
+            effects=other.effects if self.effects is None else self.effects,
             also=(*self.also, other),
         )
 

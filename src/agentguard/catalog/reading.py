@@ -19,11 +19,12 @@ SECTIONS = {
     "components": EntryKind.COMPONENT,
     "any": EntryKind.ANY,
 }
-_KEYS = ("id", "name", "aliases", "owner", "criticality", "value_per_run")
+_KEYS = ("id", "name", "aliases", "owner", "criticality", "value_per_run", "runbook", "effects")
 _ON_FAILURE = ("optional", "required", "async", "any_of", "standbys", "replicas", "retries")
 _COMPONENT_KEYS = (*_KEYS, "environment", "depends_on", "models", "tools", *_ON_FAILURE)
 _CRITICALITIES = {each.value: each for each in Criticality}
 _MOST = 1_000_000
+_LONGEST_EFFECT = 60
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
@@ -107,6 +108,8 @@ class _Reader:
             self._references(found, "depends_on"),
             self._references(found, "models"),
             self._references(found, "tools"),
+            self._runbook(found["runbook"]) if "runbook" in found else None,
+            self._effects(found["effects"]) if "effects" in found else None,
             failing=self._on_failure(found),
         )
 
@@ -179,6 +182,32 @@ class _Reader:
     def _references(self, found: dict[str, yaml.Node], key: str) -> tuple[Reference, ...] | None:
         texts = self.nodes.texts(found[key], key) if key in found else None
         return None if texts is None else tuple(dict.fromkeys(Reference(text) for text, _ in texts))
+
+    def _runbook(self, node: yaml.Node) -> str | None:
+        text = self.nodes.text(node, "runbook")
+        if text is not None and not (
+            text.startswith(("https://", "http://")) and text.isprintable()
+        ):
+            raise self.nodes.error(
+                node, f"runbook must be a URL that starts with https://, not {described(node)}."
+            )
+        return text
+
+    def _effects(self, node: yaml.Node) -> tuple[str, ...] | None:
+        """Return the effects, one or a list; `none` and an empty list declare that it has none."""
+        if isinstance(node, yaml.SequenceNode):
+            texts = self.nodes.texts(node, "effects") or []
+        else:
+            one = self.nodes.text(node, "effects")
+            if one is None:
+                return None
+            texts = [] if one == "none" else [(one, node)]
+        for text, item in texts:
+            if len(text) > _LONGEST_EFFECT or not text.isprintable():
+                raise self.nodes.error(
+                    item, f"an effect is a word such as payment or email, not {described(item)}."
+                )
+        return tuple(dict.fromkeys(text for text, _ in texts))
 
     def _amount(self, node: yaml.Node) -> float | None:
         if is_null(node):

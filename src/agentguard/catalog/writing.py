@@ -19,7 +19,7 @@ _HEADER = """\
 # shadow agents.
 # - Remove entries that nobody is responsible for.
 # - Set owner, criticality (critical, high, medium, low), and value_per_run if a run is worth money
-#   (currency: any text).
+#   (currency: any text). Playbooks show runbook (a URL) and effects (payment, email …; or none).
 # - An id matches exactly; a name matches as a whole, case-insensitively. `aliases: [checkout-*]`
 #   adds names.
 # - models, tools and depends_on list what was observed; later differences are called drift.
@@ -121,18 +121,29 @@ def _undeclared_fields(id_: str, name: str) -> dict[str, Any]:
 
 def _fields(e: Entry) -> dict[str, Any]:
     """Return the entry's declarations under the keys of a catalog."""
-    texts = {"id": e.id, "name": e.name, "environment": e.environment, "owner": e.owner}
+    texts = _texts(e)
     lists = {"depends_on": e.depends_on, "models": e.models, "tools": e.tools}
     fields: dict[str, Any] = {key: _Quoted(text) for key, text in texts.items() if text is not None}
     fields |= {"aliases": _Row(map(_Quoted, e.aliases))} if e.aliases else {}
     fields |= {"criticality": e.criticality.value} if e.criticality is not None else {}
     fields |= {"value_per_run": e.value_per_run} if e.value_per_run is not None else {}
+    fields |= {"effects": _Row(map(_Quoted, e.effects))} if e.effects is not None else {}
     fields |= {key: _references(listed) for key, listed in lists.items() if listed is not None}
     return fields | (
         _on_failure(e.failing)
         if e.failing is not None and e.declares is not EntryKind.WORKFLOW
         else {}
     )
+
+
+def _texts(e: Entry) -> dict[str, str | None]:
+    return {
+        "id": e.id,
+        "name": e.name,
+        "environment": e.environment,
+        "owner": e.owner,
+        "runbook": e.runbook,
+    }
 
 
 def _on_failure(f: OnFailure) -> dict[str, Any]:

@@ -1,148 +1,155 @@
-"""Minutes 5 to 15: switch to observed fallbacks, and name the callers that have none."""
+"""Minutes 5 to 15: use observed fallbacks, or decide how to operate without."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.model import Component, Dependency, Fallback
-from agentguard.playbooks.facts import (
-    MAX_LISTED,
-    Facts,
-    and_others,
-    cited,
-    listed,
-    within_baseline,
-)
-from agentguard.playbooks.model import Draft, Phase
+from agentguard.graph.model import Dependency, Fallback
+from agentguard.playbooks.facts import MAX_LISTED, Facts, cited, edge, survived, unique
+from agentguard.playbooks.model import Action, Draft, Phase
+from agentguard.playbooks.signals import error_check
+from agentguard.simulation.wording import first
+
+_SHOWN = 2
 
 
-def activate_backups(facts: Facts) -> Iterator[Draft]:
-    """Yield the steps of the second phase: at least one per failed component."""
-    for c in facts.failed:
-        without: list[Dependency] = []
-        calls = {d.source: d for d in reversed(facts.calls_to(c.id))}
-        for d in sorted(calls.values(), key=lambda d: (-d.calls, d.source)):
-            usable = _usable(facts, d)
-            if usable:
-                yield _switch(facts, d, usable)
-            else:
-                without.append(d)
-        if without or not calls:
-            yield _without_fallback(facts, c, without)
+def activate_backups(known: Facts) -> Iterator[Draft]:
+    """Yield the step of the second phase."""
+    usable = [f for d in _each(known) for f in _usable(known, d)[:1]]
+    covered = {(f.owner, f.primary) for f in usable}
+    without = [d for d in _each(known) if (d.source, d.target) not in covered]
+    yield _switch(known, usable, without) if usable else _go_without(known, without)
 
 
-def _usable(facts: Facts, d: Dependency) -> list[Fallback]:
+def _each(known: Facts) -> list[Dependency]:
+    """Return the calls to what fails, each pair of caller and callee once, busiest first."""
+    pairs: dict[tuple[str, str], Dependency] = {}
+    for d in known.calls:
+        pairs.setdefault((d.source, d.target), d)
+    return list(pairs.values())
+
+
+def _usable(known: Facts, d: Dependency) -> list[Fallback]:
     """Return the fallbacks that worked before and that the outage leaves up."""
-    fallbacks = facts.fallbacks(d.source, d.target)
-    return [f for f in fallbacks if f.rescued and f.secondary not in facts.down]
+    return [
+        f
+        for f in known.fallbacks(d.source, d.target)
+        if f.rescued and f.secondary not in known.down
+    ]
 
 
-def _switch(facts: Facts, d: Dependency, usable: list[Fallback]) -> Draft:
-    caller, failed, first = facts.name(d.source), facts.name(d.target), usable[0]
+def _switch(known: Facts, usable: list[Fallback], without: list[Dependency]) -> Draft:
+    backups = known.named((f.secondary for f in usable), "fallback")
+    callers = known.named(f.owner for f in usable)
+    routes = [_route(known, f) for f in usable]
     return Draft(
+        action=Action.SWITCH,
         phase=Phase.ACTIVATE_BACKUPS,
-        title=f"Switch {caller} from {failed} to {facts.name(first.secondary)}",
-        actions=tuple(
-            f"Route calls of {caller} to {facts.name(f.secondary)}: it succeeded in {f.rescued} of"
-            f" {f.count} cases after {failed} had failed."
-            for f in usable
-        ),
-        verifications=tuple(_errors_to(facts, d.source, f) for f in usable),
-        rollback=(f"Route calls of {caller} back to {failed} once it responds.",),
-        owners=(d.source,),
-        components=(d.source, d.target, *(f.secondary for f in usable)),
+        title=f"Switch {callers} from {known.failing} to {backups}",
+        actions=(*routes[:_SHOWN], *_rest(known, without, {f.owner for f in usable})),
+        verifications=tuple(_errors_to(known, f) for f in usable[:_SHOWN]),
+        rollback=(f"Route calls back to {known.failing} once it answers.",),
+        owners=unique(f.owner for f in usable),
+        components=unique(id_ for f in usable for id_ in (f.owner, f.primary, f.secondary)),
         evidence=cited(*(f.evidence for f in usable)),
+        details=(*routes[_SHOWN:MAX_LISTED], *_each_alone(known, without)),
     )
 
 
-def _errors_to(facts: Facts, caller: str, f: Fallback) -> str:
-    used = [d for d in facts.graph.dependencies if (d.source, d.target) == (caller, f.secondary)]
-    errors, calls = sum(d.errors for d in used), sum(d.calls for d in used)
-    subject = f"Errors on {facts.name(caller)} → {facts.name(f.secondary)}"
-    return within_baseline(subject, errors, calls, "calls")
+def _each_alone(known: Facts, without: list[Dependency]) -> Iterator[str]:
+    return (_alone(known, d) for d in without[:MAX_LISTED] if _seen(known, d))
 
 
-def _without_fallback(facts: Facts, c: Component, without: list[Dependency]) -> Draft:
-    name = facts.name(c.id)
-    callers = tuple(dict.fromkeys(d.source for d in without))
-    return Draft(
-        phase=Phase.ACTIVATE_BACKUPS,
-        title=f"Decide how to operate without {name}: no working fallback was observed",
-        actions=(
-            *(_alone(facts, d) for d in without[:MAX_LISTED]),
-            *and_others(without),
-            *_unproven(facts, c),
-            *_entry(facts, c),
-        ),
-        verifications=_stable(facts, c, without),
-        rollback=(f"Remove each temporary route once {name} responds.",),
-        owners=(c.id, *callers),
-        components=(c.id, *callers),
-        evidence=cited(c.evidence, *(d.evidence for d in without)),
-    )
-
-
-def _alone(facts: Facts, d: Dependency) -> str:
-    caller, failed = facts.name(d.source), facts.name(d.target)
-    lost = [f for f in facts.fallbacks(d.source, d.target) if f.secondary in facts.down]
-    if lost:
-        return (
-            f"{caller}: do not fall back from {failed} to"
-            f" {listed(facts.name(f.secondary) for f in lost)}: the same outage takes it down."
-        )
-    seen = d.absorbed + d.propagated
-    if not seen:
-        return (
-            f"{caller}: {failed} never failed in this window, so it is unknown whether {caller} can"
-            " run without it. Keep these calls paused."
-        )
-    if not d.absorbed:
-        return f"{caller} survived none of {seen} failures of {failed}. Keep these calls paused."
+def _route(known: Facts, f: Fallback) -> str:
+    cases = "case" if f.count == 1 else "cases"
     return (
-        f"{caller} survived {d.absorbed} of {seen} failures of {failed}, retries included. Let it"
-        f" run without {failed} only if that rate is acceptable."
+        f"Route calls of {known.name(f.owner)} to {known.name(f.secondary)}: it took over in"
+        f" {f.rescued} of {f.count} {cases} after {known.name(f.primary)} had failed."
     )
 
 
-def _unproven(facts: Facts, c: Component) -> Iterator[str]:
-    """Yield other providers of the model and other models: possible, but never observed."""
-    if c.kind is not ComponentKind.MODEL:
+def _rest(known: Facts, without: list[Dependency], routed: set[str]) -> Iterator[str]:
+    if any(d.source not in routed for d in without):
+        callers = known.named(d.source for d in without if d.source not in routed)
+        yield f"No fallback was observed for {callers}: keep to step 2 there."
+
+
+def _errors_to(known: Facts, f: Fallback) -> str:
+    used = [d for d in known.graph.dependencies if (d.source, d.target) == (f.owner, f.secondary)]
+    errors, calls = sum(d.errors for d in used), sum(d.calls for d in used)
+    subject = f"Error share of {known.name(f.owner)} → {known.name(f.secondary)}"
+    return error_check(subject, errors, calls, "calls", known.result.observed_seconds)
+
+
+def _go_without(known: Facts, without: list[Dependency]) -> Draft:
+    failed, callers = known.result.scenario.failed, known.callers
+    alone = [*_each_alone(known, without), *_unseen(known, without)]
+    actions = _without(known, alone)
+    checks = [_of_caller(known, c) for c in callers]
+    return Draft(
+        action=Action.GO_WITHOUT,
+        phase=Phase.ACTIVATE_BACKUPS,
+        title=f"If step 2 does not help, operate without {known.failing}: no fallback was observed",
+        actions=actions,
+        verifications=tuple(checks[:1]) or (f"No run that needs {known.failing} starts.",),
+        rollback=(f"Remove each temporary route once {known.failing} answers.",),
+        owners=(*failed, *callers),
+        components=(*failed, *callers[:MAX_LISTED]),
+        evidence=cited(*(c.evidence for c in known.failed), *(d.evidence for d in without)),
+        details=(*alone[_SHOWN:MAX_LISTED], *checks[1:MAX_LISTED]),
+    )
+
+
+def _without(known: Facts, alone: list[str]) -> tuple[str, ...]:
+    found = (*alone[:_SHOWN], *_other_models(known), *_entry(known))
+    return found or (f"Nothing observed calls {known.failing}.",)
+
+
+def _of_caller(known: Facts, caller: str) -> str:
+    c = known.component(caller)
+    subject = f"Failures of {known.name(caller)}"
+    return error_check(
+        subject, c.errors, c.invocations, "invocations", known.result.observed_seconds
+    )
+
+
+def _seen(known: Facts, d: Dependency) -> bool:
+    """Return whether anything was seen of what the caller does when the callee fails."""
+    return bool(d.absorbed + d.propagated or known.fallbacks(d.source, d.target))
+
+
+def _unseen(known: Facts, without: list[Dependency]) -> Iterator[str]:
+    callers = [d.source for d in without if not _seen(known, d)]
+    if callers:
+        yield f"Keep the calls of {known.named(callers)} to {known.failing} paused."
+
+
+def _alone(known: Facts, d: Dependency) -> str:
+    lost = [f for f in known.fallbacks(d.source, d.target) if f.secondary in known.down]
+    if lost:
+        backups = known.named(f.secondary for f in lost)
+        return f"{edge(known, d)}: do not fall back to {backups}; the same failure takes it down."
+    if not d.absorbed:
+        return f"{survived(known, d)}: keep its calls paused."
+    return f"{survived(known, d)}, retries included: let it run only if that share is acceptable."
+
+
+def _other_models(known: Facts) -> Iterator[str]:
+    """Yield other models: possible, but never observed as a fallback."""
+    if not any(c.kind is ComponentKind.MODEL for c in known.failed) or not known.models:
         return
-    name = facts.name(c.id)
-    if len(c.providers) > 1:
+    rates = [
+        f"{known.name(m.id)} ({m.errors} of {m.invocations} calls failed)" for m in known.models
+    ]
+    yield f"Models in use that were never a fallback here: {first(rates, 3, 'model')}."
+
+
+def _entry(known: Facts) -> Iterator[str]:
+    failed = set(known.result.scenario.failed)
+    starting = [w.name for w in known.graph.workflows if failed & {w.root_component, w.entry}]
+    if starting:
         yield (
-            f"{name} was called through {listed(c.providers)}: if only one of them is failing,"
-            " switch to another."
+            f"{first(starting, 3, 'workflow')} starts in {known.failing}: nothing upstream can"
+            " reroute its runs, so queue them."
         )
-    others = _other_models(facts)
-    if others:
-        rates = listed(f"{facts.name(m.id)} ({m.errors} of {m.invocations} failed)" for m in others)
-        yield (
-            f"Other models in use, none of them observed as a fallback for {name}: {rates}. Test"
-            " one on a few runs before switching."
-        )
-
-
-def _other_models(facts: Facts) -> list[Component]:
-    models = (m for m in facts.graph.components if m.kind is ComponentKind.MODEL)
-    return [m for m in models if m.id not in facts.down and m.invocations]
-
-
-def _entry(facts: Facts, c: Component) -> Iterator[str]:
-    for w in facts.graph.workflows:
-        if c.id in (w.root_component, w.entry):
-            yield (
-                f"{w.name} starts in {facts.name(c.id)}: pause or queue its runs. Nothing upstream"
-                " can reroute them."
-            )
-
-
-def _stable(facts: Facts, c: Component, without: list[Dependency]) -> tuple[str, ...]:
-    if not without:
-        return (f"No run that needs {facts.name(c.id)} starts.",)
-    callers = (facts.component(d.source) for d in without[:MAX_LISTED])
-    return tuple(
-        within_baseline(f"Failures of {facts.name(m.id)}", m.errors, m.invocations, "invocations")
-        for m in callers
-    )

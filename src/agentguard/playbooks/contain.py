@@ -1,140 +1,166 @@
-"""Minutes 0 to 5: confirm the outage, pause calls to it, notify users."""
+"""Minutes 0 to 5: confirm the failure, contain it, notify users."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentguard.graph.model import Component, Dependency
+from agentguard.graph.model import Component
 from agentguard.playbooks.facts import (
     MAX_LISTED,
+    NAMED,
     Facts,
-    and_others,
     cited,
     edge,
     failures,
-    listed,
+    unique,
 )
-from agentguard.playbooks.model import Draft, Phase
+from agentguard.playbooks.measures import Containment, Option, containment, filled
+from agentguard.playbooks.model import Action, Draft, Phase
+from agentguard.playbooks.placing import placeholders
+from agentguard.playbooks.recovery_checks import signal_check
+from agentguard.playbooks.signals import error_check
+from agentguard.playbooks.templates import Measure, Signal
 from agentguard.simulation.model import ImpactedWorkflow
+from agentguard.simulation.wording import expected, first, percent, percent_range, plural
+
+_NOTHING_CHANGED = "None needed: this step changes nothing."
 
 
-def contain(facts: Facts) -> Iterator[Draft]:
+def contain(known: Facts) -> Iterator[Draft]:
     """Yield the steps of the first phase."""
-    for c in facts.failed:
-        yield _confirm(facts, c)
-    for c in facts.failed:
-        if facts.calls_to(c.id):
-            yield _pause_callers(facts, c)
-    if facts.result.workflows:
-        yield _notify(facts)
+    yield _confirm(known)
+    if known.calls or known.result.workflows:
+        yield _contain(known, containment(known))
+    if known.result.workflows:
+        yield _notify(known)
 
 
-def _confirm(facts: Facts, c: Component) -> Draft:
-    name, calls = facts.name(c.id), facts.calls_to(c.id)
-    seen = cited(c.evidence, *(d.evidence for d in calls))
-    failed = failures(c.evidence, *(d.evidence for d in calls))
+def _confirm(known: Facts) -> Draft:
+    sources = [c.evidence for c in known.failed] + [d.evidence for d in known.calls]
+    failed = failures(*sources)
+    values = placeholders(known)
+    texts = [text.format_map(values) for text in known.template.confirm]
     return Draft(
+        action=Action.CONFIRM,
         phase=Phase.CONTAIN,
-        title=f"Confirm that {name} is failing",
-        actions=(_inspect(name, c), _compare(name, len(failed))),
-        verifications=(_confirmed(name, c),),
-        rollback=("None needed: this step changes nothing.",),
-        owners=(c.id,),
-        components=(c.id,),
-        evidence=failed or seen,
+        title=f"Confirm: {known.template.title.format_map(values)}",
+        actions=(*texts, *_compare(known, len(failed))),
+        verifications=(_confirmed(known),),
+        rollback=(_NOTHING_CHANGED,),
+        owners=known.result.scenario.failed,
+        components=known.result.scenario.failed,
+        evidence=failed or cited(*sources),
+        details=tuple(_usual(known, c) for c in known.failed[:MAX_LISTED]),
     )
 
 
-def _inspect(name: str, c: Component) -> str:
-    if not c.invocations:
-        return (
-            f"Check the newest spans of {name}. The window holds no invocation of it, so there is"
-            " no baseline error rate."
-        )
+def _compare(known: Facts, failed: int) -> Iterator[str]:
+    if failed and known.template.signal is Signal.ERRORS:
+        spans = "failed span" if failed == 1 else f"{failed} failed spans"
+        same = "the same error has a known cause"
+        yield f"Compare the current error with the {spans} cited here: {same}."
+
+
+def _confirmed(known: Facts) -> str:
+    """Return what tells that it is a failure: the usual value of the template's signal."""
+    calls, errors = (sum(getattr(c, n) for c in known.failed) for n in ("invocations", "errors"))
+    match known.template.signal:
+        case Signal.ANSWERS:
+            return f"At least one answer of {known.failing} is wrong, judged by a person."
+        case Signal.INVOCATIONS:
+            return f"It runs ({plural(calls, 'invocation')} in the window), and nobody declared it."
+        case Signal.ERRORS if calls:
+            usual = f"{percent(errors / calls)} % ({errors} of {calls} calls failed in the window)"
+            return f"It is a failure if the error share is above the usual {usual}."
+        case Signal.ERRORS:
+            return f"Current calls of {known.failing} fail; the window has none to compare with."
+        case _:
+            return f"It is a failure if this does not hold: {signal_check(known, known.failed[0])}"
+
+
+def _usual(known: Facts, c: Component) -> str:
     return (
-        f"Check the newest spans of {name}. Baseline: {c.errors} of {c.invocations} invocations"
-        f" failed ({c.errors / c.invocations:.1%})."
+        f"{known.name(c.id)}: {c.errors} of {plural(c.invocations, 'call')} failed in the window."
     )
 
 
-def _compare(name: str, count: int) -> str:
-    if not count:
-        return (
-            f"The window holds no failed span of {name}, so there is no earlier error to compare"
-            " with. The cited spans succeeded."
-        )
-    spans = "failed span" if count == 1 else f"{count} failed spans"
-    return (
-        f"Compare the current error with the {spans} cited here: the same error suggests a known"
-        " cause, a different error a new one."
-    )
-
-
-def _confirmed(name: str, c: Component) -> str:
-    if not c.invocations:
-        return f"Current invocations of {name} fail."
-    return (
-        f"The error rate of {name} is clearly above the baseline of {c.errors} of {c.invocations}"
-        " invocations."
-    )
-
-
-def _pause_callers(facts: Facts, c: Component) -> Draft:
-    name, calls = facts.name(c.id), facts.calls_to(c.id)
-    callers = tuple(dict.fromkeys(d.source for d in calls))
+def _contain(known: Facts, found: Containment) -> Draft:
+    text = filled(known, found.chosen)
+    held = found.chosen.held
+    edges = known.calls if held is None else (held,)
+    callers = unique(d.source for d in edges)
+    failed = known.result.scenario.failed
+    components = (held.target, held.source) if held is not None else (*failed, *callers)
+    paths = [s.evidence for w in known.result.workflows for s in w.path]
     return Draft(
+        action=Action.CONTAIN,
         phase=Phase.CONTAIN,
-        title=f"Pause calls to {name}",
-        actions=(*(_pause(facts, d) for d in calls[:MAX_LISTED]), *and_others(calls)),
-        verifications=tuple(_paused(facts, d) for d in calls[:MAX_LISTED]),
-        rollback=(f"When {name} responds, resume the calls as described in the recover phase.",),
-        owners=callers,
-        components=(c.id, *callers),
-        evidence=cited(*(d.evidence for d in calls)),
+        title=text.title,
+        actions=(text.action, found.effect(known, found.chosen), *_retries(known)),
+        verifications=_contained(known, found.chosen),
+        rollback=(text.rollback,),
+        owners=callers or failed,
+        components=unique(components),
+        evidence=cited(*(d.evidence for d in edges)) or cited(*paths),
+        details=tuple(_other(known, found, o) for o in found.others),
     )
 
 
-def _pause(facts: Facts, d: Dependency) -> str:
-    calls = "1 call" if d.calls == 1 else f"{d.calls} calls"
-    counts = f"{calls}, {d.errors} failed{_runs(facts, d)}"
-    action = f"Pause calls {edge(facts, d)} ({counts})."
-    if not d.retries:
-        return action
-    verb = "was a retry" if d.retries == 1 else "were retries"
-    return f"{action} {d.retries} of them {verb}: disable retries, which add load in an outage."
+def _retries(known: Facts) -> Iterator[str]:
+    retries, calls = (sum(getattr(d, n) for d in known.calls) for n in ("retries", "calls"))
+    if retries:
+        were = "was a retry" if retries == 1 else "were retries"
+        yield f"Turn retries off, they add load in an outage: {retries} of {calls} calls {were}."
 
 
-def _runs(facts: Facts, d: Dependency) -> str:
-    invocations = facts.component(d.source).invocations
-    if not (d.source_runs and invocations):
-        return ""
-    return f", in {d.source_runs} of {invocations} runs of {facts.name(d.source)}"
+def _contained(known: Facts, chosen: Option) -> tuple[str, ...]:
+    match chosen.text.measure:
+        case Measure.HOLD if chosen.held is not None:
+            caller = known.name(chosen.held.source)
+            return (f"No new call {edge(known, chosen.held)}, and runs of {caller} succeed.",)
+        case Measure.DISABLE | Measure.STOP:
+            return (f"No new invocation of {known.failing}.",)
+        case Measure.PAUSE_CONSUMERS | Measure.PAUSE_RUNS:
+            return ("No new run fails, and the number of waiting ones grows.",)
+        case _:
+            return _workflow_checks(known)[:1] or (f"Callers of {known.failing} succeed.",)
 
 
-def _paused(facts: Facts, d: Dependency) -> str:
-    return f"No new calls {edge(facts, d)} (baseline: {d.calls} in the window)."
+def _workflow_checks(known: Facts) -> tuple[str, ...]:
+    seconds = known.result.observed_seconds
+    return tuple(
+        error_check(f"Failed runs of {w.name}", w.failed, w.runs, "runs", seconds)
+        for w in known.workflows
+    )
 
 
-def _notify(facts: Facts) -> Draft:
-    workflows = facts.result.workflows
+def _other(known: Facts, found: Containment, option: Option) -> str:
+    return f"Instead: {filled(known, option).title}. {found.effect(known, option)}"
+
+
+def _notify(known: Facts) -> Draft:
+    workflows = known.result.workflows
+    names = first([w.name for w in workflows], NAMED, "workflow")
+    losses = [loss(w) for w in workflows[:MAX_LISTED]]
     return Draft(
+        action=Action.NOTIFY,
         phase=Phase.CONTAIN,
-        title=f"Notify the users of {listed(w.name for w in workflows)}",
-        actions=tuple(_loss(w) for w in workflows),
-        verifications=("The owner of each workflow has confirmed the notice.",),
-        rollback=("Send the all-clear after the last step of this playbook.",),
+        title=f"Notify the users of {names}",
+        actions=tuple(losses[:NAMED]),
+        verifications=("Each workflow's owner has confirmed the notice.",),
+        rollback=("Send the all-clear after the last step.",),
         owners=tuple(w.id for w in workflows),
         components=tuple(dict.fromkeys(w.root_component for w in workflows)),
         evidence=cited(*(s.evidence for w in workflows for s in w.path)),
+        details=tuple(losses[NAMED:]),
     )
 
 
-def _loss(w: ImpactedWorkflow) -> str:
+def loss(w: ImpactedWorkflow) -> str:
+    """Say what a workflow loses."""
     if not w.runs_seen:
-        return f"{w.name} fails. No run of it was recorded, so the number lost is unknown."
-    lost = (
-        f"{w.name} loses {round(w.runs_lost, 1):.10g} of {w.runs_seen} recorded runs ({w.share:.1%}"
-    )
-    if not w.interval:
-        return f"{lost}, worst case)."
-    return f"{lost}; 95% interval {w.interval.low:.1%} to {w.interval.high:.1%})."
+        return f"{w.name} fails; no run of it was recorded, so how many are lost is unknown."
+    lost = f"{w.name} loses {expected(w.runs_lost, w.runs_seen)} of {plural(w.runs_seen, 'run')}"
+    if w.interval is None:
+        return f"{lost} in the worst case ({percent(w.share)} %)."
+    return f"{lost} (95 % interval: {percent_range(w.interval.low, w.interval.high)})."

@@ -1,19 +1,37 @@
-"""The graph, simulation and catalog behind a playbook's steps, with look-ups."""
+"""The graph, simulation, catalog and template behind a playbook's steps, with look-ups."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from agentguard.catalog.matching import Matches
-from agentguard.graph.model import Component, Dependency, Evidence, EvidenceReason, Fallback, Graph
+from agentguard.catalog.model import Entry
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.model import (
+    Component,
+    Dependency,
+    Evidence,
+    EvidenceReason,
+    Fallback,
+    Graph,
+    Workflow,
+)
+from agentguard.graph.runs import Runs
+from agentguard.playbooks.templates import Template
+from agentguard.simulation.methods import recorded
 from agentguard.simulation.model import SimulationResult
+from agentguard.simulation.naming import names_of
+from agentguard.simulation.wording import first
 
 MAX_EVIDENCE = 10
 """Spans cited per step: as many as a person can inspect in minutes."""
 
-MAX_LISTED = 12
-"""Dependencies listed per step, busiest first; one sentence counts the rest."""
+MAX_LISTED = 200
+"""Lines behind a step; the graph has the rest."""
+
+NAMED = 3
+"""Names in a sentence; more are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,30 +41,41 @@ class Facts:
     graph: Graph
     result: SimulationResult
     matches: Matches | None
-    by_id: dict[str, Component]
+    template: Template
+    runs: Runs | None
+    by_id: Mapping[str, Component]
+    names: Mapping[str, str]
+    entries: Mapping[str, Entry]
+    """Id of a component or workflow → what the catalog declares about it."""
 
     def component(self, component_id: str) -> Component:
-        """The component with this id."""
+        """Return the component with this id."""
         return self.by_id[component_id]
 
     def name(self, id_: str) -> str:
-        """Return the name, followed by the id where two components share the name."""
-        c = self.by_id.get(id_)
-        if c is None:
-            return next((w.name for w in self.graph.workflows if w.id == id_), id_)
-        alone = sum(other.name == c.name for other in self.by_id.values()) == 1
-        return c.name if alone else f"{c.name} ({c.id})"
+        """Return the name, or the id where two components share the name."""
+        return self.names.get(id_, id_)
+
+    def named(self, ids: Iterable[str], noun: str = "component") -> str:
+        """Return the first names, and how many more there are."""
+        return first([self.name(id_) for id_ in dict.fromkeys(ids)], NAMED, noun)
 
     def owner(self, *ids: str) -> str | None:
         """Return the declared owners of these components or workflows, or None."""
-        if self.matches is None:
-            return None
-        wanted = set(ids)
-        entries = [(m.component, m.entry) for m in self.matches.components if m.entry] + list(
-            self.matches.workflows
-        )
-        owners = sorted({e.owner for id_, e in entries if id_ in wanted and e.owner})
-        return ", ".join(owners) or None
+        owners = sorted({e.owner for e in self._declared(ids) if e.owner})
+        return first(owners, NAMED, "owner") or None
+
+    def runbooks(self, *ids: str) -> tuple[str, ...]:
+        """Return the declared runbooks of these components or workflows, each once."""
+        return tuple(dict.fromkeys(e.runbook for e in self._declared(ids) if e.runbook))
+
+    def _declared(self, ids: Iterable[str]) -> Iterator[Entry]:
+        return (self.entries[id_] for id_ in ids if id_ in self.entries)
+
+    @property
+    def recorded(self) -> bool:
+        """Return whether there are runs to simulate with."""
+        return recorded(self.runs)
 
     @property
     def failed(self) -> tuple[Component, ...]:
@@ -54,34 +83,73 @@ class Facts:
         return tuple(map(self.component, self.result.scenario.failed))
 
     @property
+    def failing(self) -> str:
+        """What fails, in words."""
+        return self.named(self.result.scenario.failed)
+
+    @property
     def down(self) -> frozenset[str]:
         """The failed components and every component that their outage can take down."""
         hit = (c.id for c in self.result.components)
-        return frozenset((*self.result.scenario.failed, *hit, *self.result.structural_components))
+        return frozenset((*self.result.scenario.closed, *hit, *self.result.structural_components))
 
-    def calls_to(self, component_id: str) -> tuple[Dependency, ...]:
-        """Return the dependencies on it, busiest first, except those of failed callers."""
+    @property
+    def calls(self) -> tuple[Dependency, ...]:
+        """The dependencies on what fails, busiest first, except those of failed callers."""
+        closed = set(self.result.scenario.closed)
         found = (
-            d
-            for d in self.graph.dependencies
-            if d.target == component_id and d.source not in self.result.scenario.failed
+            d for d in self.graph.dependencies if d.target in closed and d.source not in closed
         )
-        return tuple(sorted(found, key=lambda d: (-d.calls, d.source, d.type.value)))
+        return tuple(sorted(found, key=lambda d: (-d.calls, d.source, d.target, d.type.value)))
+
+    @property
+    def callers(self) -> tuple[str, ...]:
+        """Return the ids of what calls the failed components, busiest first."""
+        return tuple(dict.fromkeys(d.source for d in self.calls))
 
     def calls_from(self, component_id: str) -> tuple[Dependency, ...]:
         """Return what it depends on, most errors first."""
         found = (d for d in self.graph.dependencies if d.source == component_id)
         return tuple(sorted(found, key=lambda d: (-d.errors, d.target, d.type.value)))
 
+    def between(self, source: str, target: str) -> Dependency | None:
+        """Return the dependency, of several the first."""
+        edges = (d for d in self.graph.dependencies if (d.source, d.target) == (source, target))
+        return next(edges, None)
+
     def fallbacks(self, owner: str, primary: str) -> tuple[Fallback, ...]:
         """Return this caller's observed fallbacks for the primary, most reliable first."""
         found = (f for f in self.graph.fallbacks if (f.owner, f.primary) == (owner, primary))
         return tuple(sorted(found, key=lambda f: (-f.rescued, f.count, f.secondary)))
 
+    @property
+    def workflows(self) -> tuple[Workflow, ...]:
+        """Return the workflows that may lose runs, the largest loss first."""
+        seen = {w.id: w for w in self.graph.workflows}
+        return tuple(seen[w.id] for w in self.result.workflows if w.id in seen)
 
-def facts(graph: Graph, result: SimulationResult, matches: Matches | None) -> Facts:
-    """Index the graph's components by id."""
-    return Facts(graph, result, matches, {c.id: c for c in graph.components})
+    @property
+    def models(self) -> tuple[Component, ...]:
+        """Return the models in use that stay up, those with the fewest failures first."""
+        found = [c for c in self.graph.components if c.kind is ComponentKind.MODEL]
+        up = [c for c in found if c.id not in self.down and c.invocations]
+        return tuple(sorted(up, key=lambda c: (c.errors / c.invocations, -c.invocations, c.id)))
+
+
+def facts(
+    graph: Graph,
+    result: SimulationResult,
+    matches: Matches | None,
+    template: Template,
+    runs: Runs | None,
+) -> Facts:
+    """Index what the steps look up."""
+    entries: dict[str, Entry] = {}
+    if matches is not None:
+        entries |= {m.component: m.entry for m in matches.components if m.entry is not None}
+        entries |= dict(matches.workflows)
+    by_id = {c.id: c for c in graph.components}
+    return Facts(graph, result, matches, template, runs, by_id, names_of(graph), entries)
 
 
 def cited(*sources: Iterable[Evidence]) -> tuple[Evidence, ...]:
@@ -99,29 +167,24 @@ def failures(*sources: Iterable[Evidence]) -> tuple[Evidence, ...]:
     return tuple(e for e in cited(*sources) if e.reason is EvidenceReason.FAILED)
 
 
-def listed(names: Iterable[str]) -> str:
-    """Join names for a sentence."""
-    return ", ".join(names)
-
-
-def and_others(calls: Sequence[Dependency]) -> tuple[str, ...]:
-    """Return one sentence that counts the dependencies beyond MAX_LISTED, if any."""
-    rest = calls[MAX_LISTED:]
-    if not rest:
-        return ()
-    count, total = len(rest), sum(d.calls for d in rest)
-    noun = "dependency" if count == 1 else "dependencies"
-    more = f"{count} more {noun} with fewer calls ({total} in total)"
-    return (f"Do the same for {more}; `agentguard graph --full` lists them.",)
-
-
-def edge(facts: Facts, d: Dependency) -> str:
+def edge(known: Facts, d: Dependency) -> str:
     """Return `caller → callee`."""
-    return f"{facts.name(d.source)} → {facts.name(d.target)}"
+    return f"{known.name(d.source)} → {known.name(d.target)}"
 
 
-def within_baseline(subject: str, errors: int, total: int, noun: str) -> str:
-    """Return the check that the error rate is no higher than in the window."""
-    if not total:
-        return f"{subject} stay low; the window has no {noun} as a baseline."
-    return f"{subject} stay at or below the baseline: {errors} of {total} {noun} failed."
+def survived(known: Facts, d: Dependency) -> str:
+    """Say how the caller fared when the callee failed."""
+    caller, callee, seen = known.name(d.source), known.name(d.target), d.absorbed + d.propagated
+    if not seen:
+        return f"{caller} was never seen to run without {callee}"
+    if seen == 1:
+        did = "survived" if d.absorbed else "did not survive"
+        return f"{caller} {did} the only failure of {callee}"
+    if not d.absorbed:
+        return f"{caller} survived none of {seen} failures of {callee}"
+    return f"{caller} survived {d.absorbed} of {seen} failures of {callee}"
+
+
+def unique(ids: Iterable[str]) -> tuple[str, ...]:
+    """Return the ids, each once."""
+    return tuple(dict.fromkeys(ids))

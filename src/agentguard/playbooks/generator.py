@@ -1,70 +1,120 @@
-"""Deterministic playbooks from graph, simulation and catalog."""
+"""Deterministic playbooks from graph, simulation, catalog and templates."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from agentguard.catalog.matching import Matches
 from agentguard.graph.model import Graph
+from agentguard.graph.runs import Runs
 from agentguard.playbooks.backups import activate_backups
 from agentguard.playbooks.contain import contain
-from agentguard.playbooks.facts import Facts, facts, listed
-from agentguard.playbooks.model import Draft, Playbook, PlaybookStep, Situation
+from agentguard.playbooks.effects import effects_of
+from agentguard.playbooks.facts import Facts, facts
+from agentguard.playbooks.model import (
+    MAX_STEPS,
+    Draft,
+    Playbook,
+    PlaybookStep,
+    RecoveryTime,
+    Situation,
+)
+from agentguard.playbooks.placing import placeholders
 from agentguard.playbooks.recover import recover
-from agentguard.simulation.answer import answer
+from agentguard.playbooks.situation import summary, unknown, what_is_lost
+from agentguard.playbooks.templates import Template, Templates, packaged_templates
 from agentguard.simulation.model import NO_RECOVERY_TIME, SimulationResult
-from agentguard.simulation.naming import names_of
+from agentguard.simulation.modes import FailureMode, parse_mode
 
-GENERATOR = "deterministic-1"
-
-
-def generate(graph: Graph, result: SimulationResult, *, matches: Matches | None = None) -> Playbook:
-    """Return the playbook for the simulated failure; owners come from the matches."""
-    known = facts(graph, result, matches)
-    drafts = (*contain(known), *activate_backups(known), *recover(known))
-    return Playbook(_situation(known), _numbered(known, drafts), GENERATOR, NO_RECOVERY_TIME)
+GENERATOR = "deterministic-2"
 
 
-def _numbered(known: Facts, drafts: tuple[Draft, ...]) -> tuple[PlaybookStep, ...]:
+def generate(  # noqa: PLR0913 - all that a playbook depends on
+    graph: Graph,
+    result: SimulationResult,
+    *,
+    runs: Runs | None = None,
+    matches: Matches | None = None,
+    templates: Templates | None = None,
+    condition: str | None = None,
+    started_at: int | None = None,
+    recoveries: Sequence[float] = (),
+) -> Playbook:
+    """Return the playbook for the simulated failure.
+
+    `runs`: to simulate measures; `condition`: name of the template, by default the one suited to
+    what fails and how; `started_at`: ns, when the failure began; `recoveries`: seconds that past
+    recoveries of these components took. Raises UnknownConditionError. CPU-bound: simulates the
+    failure again for each measure.
+    """
+    template = _template(graph, result, templates or packaged_templates(), condition)
+    known = facts(graph, result, matches, template, runs)
+    effects = effects_of(known)
+    drafts = (*contain(known), *activate_backups(known), *recover(known, effects))
+    found = RecoveryTime.of(recoveries)
+    return Playbook(
+        situation=_situation(known, started_at),
+        condition=template.condition,
+        steps=_numbered(known, drafts[:MAX_STEPS]),
+        unknown=unknown(known, effects, found),
+        generator=GENERATOR,
+        recovery_time=found,
+        recovery_time_reason=None if found else NO_RECOVERY_TIME,
+    )
+
+
+def _template(
+    graph: Graph, result: SimulationResult, templates: Templates, condition: str | None
+) -> Template:
+    """Return the template asked for, else that of the commonest kind and mode that fails."""
+    if condition is not None:
+        return templates.named(condition)
+    kinds = {c.id: c.kind for c in graph.components}
+    found = Counter(
+        (kinds[c], parse_mode(result.modes.get(c, FailureMode.OUTAGE.value)).kind)
+        for c in result.scenario.failed
+    )
+    (kind, mode), _ = min(found.items(), key=lambda item: (-item[1], item[0]))
+    return templates.suited(kind, mode)
+
+
+def _numbered(known: Facts, drafts: Sequence[Draft]) -> tuple[PlaybookStep, ...]:
     place: Counter[str] = Counter()
     steps = []
     for d in drafts:
         place[d.phase] += 1
-        owner = known.owner(*d.owners)
-        id_ = f"{d.phase.value}-{place[d.phase]}"
         steps.append(
             PlaybookStep(
-                id_,
-                d.title,
-                d.phase,
-                d.actions,
-                d.verifications,
-                d.rollback,
-                owner,
-                d.components,
-                d.evidence,
+                id=f"{d.phase.value}-{place[d.phase]}",
+                action=d.action,
+                title=d.title,
+                phase=d.phase,
+                actions=d.actions,
+                verifications=d.verifications,
+                rollback=d.rollback,
+                details=d.details,
+                owner=known.owner(*d.owners),
+                runbooks=known.runbooks(*d.owners, *d.components),
+                components=d.components,
+                evidence=d.evidence,
+                keeps=d.keeps,
             )
         )
     return tuple(steps)
 
 
-def _situation(known: Facts) -> Situation:
+def _situation(known: Facts, started_at: int | None) -> Situation:
     result = known.result
-    failed = listed(map(known.name, result.scenario.failed))
     return Situation(
-        title=f"Outage of {failed}",
-        summary=_summary(known),
+        title=known.template.title.format_map(placeholders(known)),
+        lost=what_is_lost(known, started_at),
+        summary=summary(known),
         failed=result.scenario.failed,
         severity=result.severity,
         blast_radius_score=result.blast_radius.score,
         impacted_components=tuple(c.id for c in result.components),
         impacted_workflows=tuple(w.id for w in result.workflows),
         graph_version=result.graph_version,
+        started_at=started_at,
     )
-
-
-def _summary(known: Facts) -> str:
-    """Return the answer of the simulation, and how many components fail too."""
-    b = known.result.blast_radius
-    sentence = answer(known.result, names_of(known.graph)).sentence
-    return f"{sentence} {b.components_hit} of {b.components} other components fail too."

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from agentguard.graph.model import Evidence
 from agentguard.simulation.model import Severity
+
+MAX_STEPS = 7
 
 
 class Phase(StrEnum):
@@ -29,19 +32,40 @@ _TIMEFRAMES = {
 }
 
 
+class Action(StrEnum):
+    """What a step does, in the order of a playbook."""
+
+    CONFIRM = "confirm"
+    CONTAIN = "contain"
+    NOTIFY = "notify"
+    SWITCH = "switch"
+    """Use a fallback that was observed."""
+    GO_WITHOUT = "go_without"
+    """Decide how to operate without the component: no working fallback was observed."""
+    RESTORE = "restore"
+    RESUME = "resume"
+    RERUN = "rerun"
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A step without its number and owner."""
+    """A step without its number, owner and runbooks."""
 
+    action: Action
     phase: Phase
     title: str
     actions: tuple[str, ...]
+    """What to do; the first two are enough for a person in a hurry."""
     verifications: tuple[str, ...]
     rollback: tuple[str, ...]
     owners: tuple[str, ...]
     """Ids of the components or workflows whose owners carry it out."""
     components: tuple[str, ...]
     evidence: tuple[Evidence, ...]
+    details: tuple[str, ...] = ()
+    """Long lists behind the actions."""
+    keeps: tuple[str, ...] = ()
+    """Words that no other phrasing may leave out, such as a side effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +74,22 @@ class PlaybookStep:
 
     id: str
     """Stable within the playbook: contain-1, activate_backups-1 and so on."""
+    action: Action
     title: str
     phase: Phase
     actions: tuple[str, ...]
     verifications: tuple[str, ...]
     rollback: tuple[str, ...]
+    details: tuple[str, ...]
     owner: str | None
     """From the catalog; None where no owner is declared."""
+    runbooks: tuple[str, ...]
+    """URLs from the catalog."""
     components: tuple[str, ...]
     """Ids of the components that the step names."""
     evidence: tuple[Evidence, ...]
+    keeps: tuple[str, ...] = ()
+    """Words that no other phrasing may leave out, such as a side effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +97,8 @@ class Situation:
     """The incident that the playbook is for, as simulated."""
 
     title: str
+    lost: str
+    """What is lost now, for whom, since when."""
     summary: str
     failed: tuple[str, ...]
     severity: Severity
@@ -74,15 +106,37 @@ class Situation:
     impacted_components: tuple[str, ...]
     impacted_workflows: tuple[str, ...]
     graph_version: str | None
+    started_at: int | None
+    """ns since the epoch; None: unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryTime:
+    """How long past recoveries of the same components took."""
+
+    shortest_seconds: float
+    longest_seconds: float
+    recoveries: int
+
+    @staticmethod
+    def of(seconds: Sequence[float]) -> RecoveryTime | None:
+        """Return their range; None without any."""
+        return RecoveryTime(min(seconds), max(seconds), len(seconds)) if seconds else None
 
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """Steps in order: a pure function of graph, simulation and catalog."""
+    """Steps in order: a pure function of graph, simulation, catalog and templates."""
 
     situation: Situation
+    condition: str
+    """Name of the template."""
     steps: tuple[PlaybookStep, ...]
+    """At most MAX_STEPS."""
+    unknown: str | None
+    """All that is unknown, in one line; None: nothing of weight."""
     generator: str
     """Name and version of the generator."""
-    recovery_time_reason: str
+    recovery_time: RecoveryTime | None
+    recovery_time_reason: str | None
     """Why the playbook gives no recovery time."""

@@ -4,135 +4,123 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.model import Component, Dependency, Workflow
-from agentguard.playbooks.facts import (
-    MAX_LISTED,
-    Facts,
-    and_others,
-    cited,
-    edge,
-    listed,
-    within_baseline,
-)
-from agentguard.playbooks.model import Draft, Phase
+from agentguard.graph.model import Dependency
+from agentguard.playbooks.effects import Effects, twice
+from agentguard.playbooks.facts import MAX_LISTED, NAMED, Facts, cited, edge, unique
+from agentguard.playbooks.model import Action, Draft, Phase
+from agentguard.playbooks.placing import placeholders
+from agentguard.playbooks.recovery_checks import signal_check
+from agentguard.playbooks.signals import error_check
+from agentguard.playbooks.templates import Signal
+from agentguard.simulation.wording import first
+
+_SHOWN = 2
 
 
-def recover(facts: Facts) -> Iterator[Draft]:
+def recover(known: Facts, effects: tuple[Effects, ...]) -> Iterator[Draft]:
     """Yield the steps of the last phase."""
-    for c in facts.failed:
-        yield _restore(facts, c)
-    if facts.result.components or any(facts.calls_to(c.id) for c in facts.failed):
-        yield _resume(facts)
-    if facts.result.workflows:
-        yield _verify(facts)
+    yield _restore(known)
+    edges = _callees_first(known)
+    if edges and known.template.signal is not Signal.INVOCATIONS:
+        yield _resume(known, edges)
+    if known.workflows:
+        yield _rerun(known, effects)
 
 
-def _restore(facts: Facts, c: Component) -> Draft:
-    name, needs = facts.name(c.id), facts.calls_from(c.id)
+def _restore(known: Facts) -> Draft:
+    needs = [d for c in known.failed for d in known.calls_from(c.id)]
+    values = placeholders(known)
+    repair = (text.format_map(values) for text in known.template.restore)
+    checks = tuple(signal_check(known, c) for c in known.failed)
     return Draft(
+        action=Action.RESTORE,
         phase=Phase.RECOVER,
-        title=f"Restore {name}",
-        actions=(
-            *(_check_callee(facts, d) for d in needs[:MAX_LISTED]),
-            *and_others(needs),
-            _repair(name, c),
+        title=known.template.restore_title.format_map(values),
+        actions=(*_needs_first(known, needs), *repair),
+        verifications=checks[:1],
+        rollback=(f"If {known.failing} fails again, undo the change and stay with step 2.",),
+        owners=known.result.scenario.failed,
+        components=unique((*known.result.scenario.failed, *(d.target for d in needs[:MAX_LISTED]))),
+        evidence=cited(*(c.evidence for c in known.failed), *(d.evidence for d in needs)),
+        details=(
+            *(_need(known, d) for d in needs[:MAX_LISTED]),
+            *checks[1:MAX_LISTED],
         ),
-        verifications=(
-            within_baseline(f"Failures of {name}", c.errors, c.invocations, "invocations"),
-        ),
-        rollback=(f"If {name} fails again, keep its callers paused and stay on the backups.",),
-        owners=(c.id,),
-        components=(c.id, *dict.fromkeys(d.target for d in needs)),
-        evidence=cited(c.evidence, *(d.evidence for d in needs)),
     )
 
 
-def _check_callee(facts: Facts, d: Dependency) -> str:
-    return (
-        f"Check {facts.name(d.target)} first: {facts.name(d.source)} depends on it ({d.errors} of"
-        f" {d.calls} calls failed)."
-    )
+def _needs_first(known: Facts, needs: list[Dependency]) -> Iterator[str]:
+    if needs:
+        targets = list(dict.fromkeys(d.target for d in needs))
+        yield f"Check what it depends on first: {known.named(targets)}."
 
 
-def _repair(name: str, c: Component) -> str:
-    """Return the action for what runs it: a model's provider, an outside operator, or a service."""
-    match c.kind:
-        case ComponentKind.MODEL:
-            return _repair_model(name, c)
-        case ComponentKind.EXTERNAL:
-            return f"Check the status of {name} with its operator: it emits no spans."
-        case ComponentKind.DATASTORE | ComponentKind.QUEUE:
-            return f"Restart or repair {name}{_where('used by', c)}."
-        case _:
-            return f"Restart or repair {name}{_where('runs in', c)}."
+def _need(known: Facts, d: Dependency) -> str:
+    return f"{edge(known, d)}: {d.errors} of {d.calls} calls failed in the window."
 
 
-def _repair_model(name: str, c: Component) -> str:
-    if not c.providers:
-        return f"Check the service that serves {name}: the window names no provider."
-    return (
-        f"Check the status, quota, rate limits and credentials of the provider of {name}:"
-        f" {listed(c.providers)}."
-    )
-
-
-def _where(relation: str, c: Component) -> str:
-    return f" ({relation} {listed(c.services)})" if c.services else ""
-
-
-def _resume(facts: Facts) -> Draft:
-    edges = _callees_first(facts)
+def _resume(known: Facts, edges: list[Dependency]) -> Draft:
+    order = [edge(known, d) for d in edges]
+    checks = [_errors(known, d) for d in edges[:MAX_LISTED]]
+    then = "" if len(order) == 1 else f", then {first(order[1:], 2, 'caller')}"
     return Draft(
+        action=Action.RESUME,
         phase=Phase.RECOVER,
-        title="Restore traffic gradually, callees before callers",
-        actions=(
-            *(f"Resume {edge(facts, d)} with a few calls first." for d in edges[:MAX_LISTED]),
-            *and_others(edges),
-        ),
-        verifications=tuple(
-            within_baseline(f"Errors on {edge(facts, d)}", d.errors, d.calls, "calls")
-            for d in edges[:MAX_LISTED]
-        ),
+        title="Restore traffic, callees before callers",
+        actions=(f"Resume {order[0]} with a few calls first{then}.",),
+        verifications=tuple(checks[:1]),
         rollback=("If errors rise, pause the dependency that was resumed last.",),
         owners=tuple(dict.fromkeys(d.source for d in edges)),
         components=tuple(dict.fromkeys(id_ for d in edges for id_ in (d.target, d.source))),
         evidence=cited(*(d.evidence for d in edges)),
+        details=(
+            *(f"{number}. {each}" for number, each in enumerate(order[:MAX_LISTED], start=1)),
+            *checks[1:],
+        ),
     )
 
 
-def _callees_first(facts: Facts) -> list[Dependency]:
+def _errors(known: Facts, d: Dependency) -> str:
+    subject = f"Error share of {edge(known, d)}"
+    return error_check(subject, d.errors, d.calls, "calls", known.result.observed_seconds)
+
+
+def _callees_first(known: Facts) -> list[Dependency]:
     """Return the dependencies that carried the failure, nearest to its origin first."""
+    edges: dict[tuple[str, str], Dependency] = {}
+    for d in known.calls:
+        edges.setdefault((d.source, d.target), d)
     by_ends: dict[tuple[str, str], Dependency] = {}
-    for d in facts.graph.dependencies:
+    for d in known.graph.dependencies:
         by_ends.setdefault((d.source, d.target), d)
-    edges = {(d.source, d.target): d for c in facts.failed for d in facts.calls_to(c.id)}
-    for c in facts.result.components:
+    for c in known.result.components:
         for step in c.path:
             if (step.source, step.target) in by_ends:
                 edges.setdefault((step.source, step.target), by_ends[step.source, step.target])
     return list(edges.values())
 
 
-def _verify(facts: Facts) -> Draft:
-    seen = {w.id: w for w in facts.graph.workflows}
-    workflows = [seen[w.id] for w in facts.result.workflows]
+def _rerun(known: Facts, effects: tuple[Effects, ...]) -> Draft:
+    workflows, seconds = known.workflows, known.result.observed_seconds
+    names = first([w.name for w in workflows], NAMED, "workflow")
+    checks = [
+        error_check(f"Failed runs of {w.name}", w.failed, w.runs, "runs", seconds)
+        for w in workflows[:MAX_LISTED]
+    ]
+    said = list(twice(known, effects))
     return Draft(
+        action=Action.RERUN,
         phase=Phase.RECOVER,
-        title=f"Verify {listed(w.name for w in workflows)}, then rerun what failed",
-        actions=tuple(_rerun(w) for w in workflows),
-        verifications=tuple(
-            within_baseline(f"Failures of {w.name}", w.failed, w.runs, "runs") for w in workflows
+        title=f"Verify {names}, then decide what to run again",
+        actions=(
+            *said[:_SHOWN],
+            f"Start one new run of {workflows[0].name} and follow its trace to the end.",
         ),
-        rollback=("If a workflow fails again, pause its runs and repeat this phase.",),
+        verifications=tuple(checks[:1]),
+        rollback=("If a run fails again, pause new runs and return to step 1.",),
         owners=tuple(w.id for w in workflows),
-        components=tuple(dict.fromkeys(w.root_component for w in workflows)),
+        components=unique(w.root_component for w in workflows),
         evidence=cited(*(w.evidence for w in workflows)),
-    )
-
-
-def _rerun(w: Workflow) -> str:
-    return (
-        f"Start one run of {w.name} and follow its trace to the end, then rerun the runs that"
-        " failed during the outage."
+        details=(*said[_SHOWN:], *checks[1:]),
+        keeps=unique(effect for e in effects for effect, _ in e.declared),
     )

@@ -13,8 +13,8 @@ from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.kernel.stable_json import stable_json
 
 _ID_LENGTH = 32
-_PLACES = ("origin", "line", "notes")
-"""Members of a catalog that do not declare anything."""
+_NO_INPUTS = ("origin", "line", "notes", "runbook", "effects")
+"""Members of a catalog that no simulation depends on."""
 _LATER = "failing"
 """Not a member of older catalogs, whose digests stay what they were."""
 
@@ -33,7 +33,7 @@ def digest(value: object) -> str:
 
 
 def catalog_digest(catalog: Catalog) -> str:
-    """Return the SHA-256 of what the catalog declares, wherever its files lie."""
+    """Return the SHA-256 of what simulations use of the catalog, wherever its files lie."""
     return digest(_declared(orjson.loads(stable_json(catalog))))
 
 
@@ -45,7 +45,7 @@ def _declared(value: Any) -> Any:
     return {
         name: _declared(each)
         for name, each in value.items()
-        if name not in _PLACES and (name != _LATER or each is not None)
+        if name not in _NO_INPUTS and (name != _LATER or each is not None)
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from agentguard.playbooks.model import Phase
+from agentguard.playbooks.model import Action, Phase
+from agentguard.playbooks.refining import RefinementState
 from agentguard.simulation.model import Severity
 from agentguard.web.schemas.common import Document, EvidenceDocument, Origin
 
@@ -13,6 +14,8 @@ class PlaybookIncidentDocument(Document):
     """The failure that a playbook is for."""
 
     title: str
+    lost: str = Field(description="What is lost now, for whom, since when.")
+    started_at: str | None
     summary: str
     failed_components: list[str]
     severity: Severity
@@ -26,22 +29,59 @@ class PlaybookStepDocument(Document):
     """One step of a playbook."""
 
     id: str
+    action: Action
     title: str
     phase: Phase
     timeframe: str
     actions: list[str]
     verifications: list[str]
     rollback: list[str]
+    details: list[str] = Field(description="Long lists behind the actions.")
     owner: str | None
+    runbooks: list[str] = Field(description="URLs from the catalog.")
     components: list[str]
     evidence: list[EvidenceDocument]
 
 
+class RecoveryTimeDocument(Document):
+    """How long past recoveries of the same components took."""
+
+    shortest_seconds: float
+    longest_seconds: float
+    recoveries: int
+
+
+class DeterministicVersionDocument(Document):
+    """The playbook as it was before a language model phrased it."""
+
+    generator: str
+    summary: str
+    steps: list[PlaybookStepDocument]
+
+
+class RefinementDocument(Document):
+    """How a language model was asked to phrase the playbook, and what came of it."""
+
+    state: RefinementState
+    reason: str | None = Field(description="Why the deterministic playbook stands.")
+    problems: list[str] = Field(description="What was wrong with an answer.")
+    model: str
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: float | None = Field(description="By the prices that are set; null without them.")
+    latency_ms: float
+    questions: int
+    deterministic: DeterministicVersionDocument
+
+
 class PlaybookDocument(Origin):
-    """What to do about a failure, step by step."""
+    """What to do about a failure, in at most seven steps."""
 
     incident: PlaybookIncidentDocument
-    estimated_recovery_time: float | None = Field(description="Seconds.")
+    condition: str = Field(description="Name of the template.")
+    estimated_recovery_time: RecoveryTimeDocument | None
     estimated_recovery_time_reason: str | None
     steps: list[PlaybookStepDocument]
+    unknown: str | None = Field(description="All that is unknown, in one line.")
     generator: str
+    refinement: RefinementDocument | None = Field(description="Null: no language model was asked.")

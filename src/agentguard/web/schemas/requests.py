@@ -14,11 +14,12 @@ from pydantic import (
 )
 
 from agentguard.graph.selection import GraphSelection
+from agentguard.playbooks.service import Wish
 from agentguard.simulation.model import Method
 from agentguard.simulation.modes import InvalidModeError, parse_choice
 from agentguard.simulation.service import Failure
 from agentguard.traces.window import TimeWindow
-from agentguard.traces.window_parsing import LONGEST_TEXT
+from agentguard.traces.window_parsing import LONGEST_TEXT, parse_time
 
 _MOST_UNKNOWN = 20
 """Unknown members that are named one by one."""
@@ -155,6 +156,37 @@ class FailureRequest(RequestBody):
             GraphSelection(self.dataset, self.version, window),
             tuple(self.modes),
         )
+
+
+class PlaybookRequest(FailureRequest):
+    """The failure that a playbook is for, and what is known about it."""
+
+    condition: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description=(
+            "Template, such as `rate_limit`, `agent_loop` or `shadow_agent`. Default: the one"
+            " suited to what fails and how."
+        ),
+    )
+    started_at: str | None = Field(
+        default=None,
+        max_length=LONGEST_TEXT,
+        description="When the failure began (ISO 8601, or how long ago: 15m).",
+    )
+
+    refine: bool | None = Field(
+        default=None,
+        description=(
+            "Let the language model phrase it. Default: in jobs (`background`), where one is set."
+        ),
+    )
+
+    def wish(self, now: int) -> Wish:
+        """Return what the playbook is asked for; raise TimeWindowError."""
+        began = None if self.started_at is None else parse_time(self.started_at, "started_at", now)
+        return Wish(self.condition, began, self.refine)
 
 
 class SimulationRequest(FailureRequest):

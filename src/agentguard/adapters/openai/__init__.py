@@ -1,0 +1,1 @@
+"""Asks models behind an API that is compatible with that of OpenAI."""

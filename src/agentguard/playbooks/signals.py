@@ -1,0 +1,75 @@
+"""Checks: a measured signal, the threshold that it must keep, and what it was in the window."""
+
+from __future__ import annotations
+
+from math import ceil, isfinite
+
+from agentguard.graph.latency import Histogram, bounds, quantile, quantile_bucket
+from agentguard.graph.significance import compare_p95, wilson
+from agentguard.simulation.wording import percent
+
+CHECK_SECONDS = 600
+CHECK_CALLS = 20
+"""Where fewer calls than this are usual in ten minutes, so many are awaited."""
+_MOSTLY_FAILING = 0.5
+
+
+def error_check(subject: str, errors: int, total: int, noun: str, seconds: float | None) -> str:
+    """Return the check of a share of failures.
+
+    The threshold is the upper end of the 95 % Wilson interval of the window's share, so that what
+    was usual passes. `seconds`: length of the window; None: unknown.
+    """
+    if not total:
+        return (
+            f"{subject}: no {noun} in the window to compare with; the next {CHECK_CALLS} succeed."
+        )
+    share = errors / total
+    was = f"it was {percent(share)} % ({errors} of {total} {noun}) in the window"
+    if share > _MOSTLY_FAILING:
+        return f"{subject} well below {percent(share)} %: {was}, which may hold this failure."
+    upper = wilson(errors, total)[1]
+    if upper > _MOSTLY_FAILING:
+        few = f"only {total} {noun} in the window, {errors} failed"
+        return (
+            f"{subject} not above {percent(share)} % over {_period(total, noun, seconds)} ({few})."
+        )
+    return f"{subject} under {_ceiling(100 * upper)} % over {_period(total, noun, seconds)}; {was}."
+
+
+def latency_check(subject: str, latency: Histogram, seconds: float | None) -> str:
+    """Return the check of a p95, whose threshold is the upper end of its 95 % interval."""
+    rows = tuple(latency)
+    was, count = quantile(rows, 0.95), sum(n for _, n in rows)
+    if was is None:
+        return f"p95 of {subject}: no duration in the window to compare with."
+    upper = compare_p95(rows, rows).before.high
+    bucket = quantile_bucket(rows, 0.95)
+    limit = upper if isfinite(upper) else bounds(bucket or 0)[1]
+    period = _period(count, "calls", seconds)
+    return f"p95 of {subject} under {_duration(limit)} over {period}; it was {_duration(was)}."
+
+
+def calls_check(subject: str, calls: int, runs: int) -> str:
+    """Return the check of the number of calls per run."""
+    if not (calls and runs):
+        return f"Calls per run of {subject}: none in the window to compare with."
+    usual = f"{calls / runs:.1f}"
+    return f"Calls per run of {subject} near {usual}: {calls} calls in {runs} runs in the window."
+
+
+def _period(total: int, noun: str, seconds: float | None) -> str:
+    if not seconds or total * CHECK_SECONDS / seconds < CHECK_CALLS:
+        return f"the next {CHECK_CALLS} {noun}"
+    return f"{CHECK_SECONDS // 60} min"
+
+
+def _ceiling(value: float) -> str:
+    """Return a percentage, rounded up: to the tenth below ten, else to the unit."""
+    return f"{ceil(10 * value) / 10:g}" if value < 10 else f"{ceil(value)}"
+
+
+def _duration(ns: float) -> str:
+    """Return a duration with two significant digits."""
+    value, unit = (ns / 1e9, "s") if ns >= 1e9 else (ns / 1e6, "ms")
+    return f"{float(f'{value:.2g}'):g} {unit}"
