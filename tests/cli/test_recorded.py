@@ -157,7 +157,7 @@ def test_the_next_command_runs_as_it_is_printed(recorded):
     done = agentguard(recorded.folder, shlex.join(words[1:]), catalog=False)
 
     assert Path(words[0]).name == "agentguard"
-    assert f"Playbook: Outage of {WORST}" in done.stdout
+    assert f"Playbook: Provider outage of {WORST}" in done.stdout
 
 
 def test_a_finding_that_is_missing_is_said_to_be():

@@ -69,6 +69,7 @@ PATHS = [
     "/api/simulations/{simulation_id}",
     "/api/mitigations",
     "/api/playbook",
+    "/api/playbooks/{playbook_id}",
     "/api/playbooks/{job_id}/handover",
     "/api/audit/entries",
     "/api/audit/entries/{index}",
