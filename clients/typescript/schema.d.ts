@@ -4314,13 +4314,8 @@ export interface components {
              */
             duplicates: string[];
             links: components["schemas"]["IncidentLinksDocument"];
-            /**
-             * Playbook
-             * @description The linked playbook, as it was when it was linked.
-             */
-            playbook: {
-                [key: string]: unknown;
-            } | null;
+            /** @description The linked playbook, as it was when it was linked. */
+            playbook: components["schemas"]["PlaybookDocument"] | null;
             /**
              * Audit Entries
              * @description Indexes in the audit log.
@@ -4362,7 +4357,9 @@ export interface components {
              * @description Facts, which depend on the kind.
              */
             details: {
-                [key: string]: unknown;
+                [key: string]: string | number | boolean | string[] | {
+                    [key: string]: string | number | boolean | null;
+                } | null;
             };
         };
         /**

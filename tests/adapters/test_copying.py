@@ -28,6 +28,8 @@ from agentguard.adapters.sql.tables import (
     days_seen,
     graph_citations,
     graph_versions,
+    incident_events,
+    incident_subjects,
     incidents,
     jobs,
     metadata,
@@ -75,6 +77,14 @@ ENTRY = {
     "leaf": b"1",
     "payload": b"{}",
     "salt": bytes(32),
+}
+EVENT = {
+    "number": 1,
+    "time": NOW,
+    "actor": ODD,
+    "actor_kind": "user",
+    "kind": "opened",
+    "details": b"{}",
 }
 ROWS = {
     users: [
@@ -181,6 +191,9 @@ async def fill(connection) -> None:
         insert(playbooks).values(incident_id=incident, title="t", steps=[{"n": 1}])
     )
     await connection.execute(insert(audit_logs).values(incident_id=incident, log_type="opened"))
+    subject = {"incident": incident, "kind": "component", "subject": ODD.replace("\0", "")}
+    await connection.execute(insert(incident_subjects).values(subject))
+    await connection.execute(insert(incident_events).values(EVENT | {"incident": incident}))
 
 
 @asynccontextmanager

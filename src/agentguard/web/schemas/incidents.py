@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,7 @@ from agentguard.incidents.texts import (
 )
 from agentguard.simulation.model import Severity
 from agentguard.web.schemas.common import Document, Share, Time
+from agentguard.web.schemas.playbooks import PlaybookDocument
 from agentguard.web.schemas.requests import RequestBody
 
 
@@ -133,7 +134,7 @@ class IncidentDocument(IncidentRecordDocument):
     conditions: list[str] = Field(description="Keys of detected conditions.")
     duplicates: list[str] = Field(description="Ids of the incidents that were merged into it.")
     links: IncidentLinksDocument
-    playbook: dict[str, Any] | None = Field(
+    playbook: PlaybookDocument | None = Field(
         description="The linked playbook, as it was when it was linked."
     )
     audit_entries: list[int] = Field(description="Indexes in the audit log.")
@@ -151,6 +152,10 @@ class IncidentActorDocument(Document):
     kind: str
 
 
+Fact: TypeAlias = str | int | float | bool | None
+Detail: TypeAlias = Fact | list[str] | dict[str, Fact]
+
+
 class IncidentEventDocument(Document):
     """One line of a timeline."""
 
@@ -159,7 +164,7 @@ class IncidentEventDocument(Document):
     actor: IncidentActorDocument
     kind: EventKind
     note: str | None = Field(description="What a person wrote.")
-    details: dict[str, Any] = Field(description="Facts, which depend on the kind.")
+    details: dict[str, Detail] = Field(description="Facts, which depend on the kind.")
 
 
 class IncidentEventsDocument(Document):
