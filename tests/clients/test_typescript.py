@@ -81,7 +81,7 @@ def unknown_members(types: str) -> list[str]:
     path: list[str] = []
     found = []
     for line in re.sub(r"/\*\*.*?\*/", "", types, flags=re.DOTALL).splitlines():
-        if re.search(r'(?<![\w"])(unknown|any)(?![\w"])', line):
+        if re.search(r'(?<![\w"])(unknown|any)(?![\w":])', line):
             found.append("/".join([*path, line.strip()]))
         if line.strip().startswith("}"):
             closed = path.pop()

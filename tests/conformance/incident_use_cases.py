@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agentguard.accounts.principal import Principal
-from agentguard.incidents.model import Incident, State
+from agentguard.incidents.model import Incident
 from agentguard.incidents.service import IncidentService, Report
+from agentguard.incidents.states import State
 from agentguard.incidents.store import IncidentFilter
 from agentguard.jobs.store import JobFilter
 from agentguard.kernel.clock import NS_PER_HOUR, system_clock
 from agentguard.playbooks.service import KIND as PLAYBOOK
-from agentguard.simulation.model import Severity
+from agentguard.simulation.severities import Severity
 from agentguard.simulation.storage.model import Inputs, SimulationRecord, StoredSimulation
 from tests.acting import TESTER
 from tests.conformance.graphs import GRAPH

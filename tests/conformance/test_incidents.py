@@ -18,10 +18,10 @@ from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.tables import audit_logs, incidents
 from agentguard.bootstrap.app import App
 from agentguard.incidents.errors import IncidentChangedError
-from agentguard.incidents.model import State
 from agentguard.incidents.service import Report
+from agentguard.incidents.states import State
 from agentguard.kernel.clock import NS_PER_HOUR, system_clock
-from agentguard.simulation.model import Severity
+from agentguard.simulation.severities import Severity
 from agentguard.web.app import create_app
 from tests.acting import TESTER
 from tests.databases import KINDS, empty_database

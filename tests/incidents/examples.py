@@ -14,7 +14,7 @@ from agentguard.incidents.model import (
 )
 from agentguard.incidents.opening import Beginning, Hit, open_reported
 from agentguard.kernel.clock import NS_PER_SECOND
-from agentguard.simulation.model import Severity
+from agentguard.simulation.severities import Severity
 
 ID = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"

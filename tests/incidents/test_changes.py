@@ -22,9 +22,10 @@ from agentguard.incidents.errors import (
     MergeNotAllowedError,
     TransitionNotAllowedError,
 )
-from agentguard.incidents.model import Affected, Change, EventKind, Incident, Links, State
+from agentguard.incidents.model import Affected, Change, EventKind, Incident, Links
+from agentguard.incidents.states import State
 from agentguard.kernel.clock import NS_PER_SECOND
-from agentguard.simulation.model import Severity
+from agentguard.simulation.severities import Severity
 from tests.incidents.examples import CHECKOUT, GPT, ID, OTHER, PAYMENT, START, condition, incident
 
 NOW = START + 60 * NS_PER_SECOND

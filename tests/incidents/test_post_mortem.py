@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from agentguard.incidents import changes
 from agentguard.incidents.documents import Surroundings
-from agentguard.incidents.model import State
 from agentguard.incidents.post_mortem import escape, post_mortem
+from agentguard.incidents.states import State
 from agentguard.kernel.clock import NS_PER_SECOND
 from tests.incidents.examples import PAYMENT, START, event_of, incident, opening
 

@@ -24,10 +24,10 @@ from agentguard.simulation.model import (
     Precedent,
     RescuePrecedent,
     Scenario,
-    Severity,
     SimulationResult,
     Thresholds,
 )
+from agentguard.simulation.severities import Severity
 from agentguard.simulation.wording import expected, money, percent, percent_range
 
 NAMES = {

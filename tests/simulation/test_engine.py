@@ -20,7 +20,8 @@ from agentguard.simulation.declared import Facts
 from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import blast_radius
 from agentguard.simulation.errors import EmptyScenarioError, NothingToReplayError
-from agentguard.simulation.model import Method, Severity, Thresholds
+from agentguard.simulation.model import Method, Thresholds
+from agentguard.simulation.severities import Severity
 from tests.simulation.worlds import call, component, needs, record, workflow, world
 
 GRAPH = world(

@@ -15,8 +15,9 @@ from agentguard.graph.runs import Runs
 from agentguard.simulation import engine, monte_carlo, structural
 from agentguard.simulation.answer import answer
 from agentguard.simulation.engine import Closure
-from agentguard.simulation.model import DEFAULT_THRESHOLDS, Method, Outcome, Severity
+from agentguard.simulation.model import DEFAULT_THRESHOLDS, Method, Outcome
 from agentguard.simulation.modes import OUTAGE, parse_mode
+from agentguard.simulation.severities import Severity
 from agentguard.simulation.wording import percent
 from tests.simulation.strategies import recorded_worlds, scenarios, seeds
 from tests.simulation.worlds import (

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from agentguard.catalog.model import Catalog
 from agentguard.catalog.reading import read_catalog
 from agentguard.simulation.engine import simulate
-from agentguard.simulation.model import DEFAULT_THRESHOLDS, Severity
+from agentguard.simulation.model import DEFAULT_THRESHOLDS
+from agentguard.simulation.severities import Severity
 from agentguard.simulation.severity import Loss, judge, loss_in_words
 from agentguard.simulation.stakes import Stake
 from tests.simulation.worlds import call, needs, record, workflow, world

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentguard.cli.options import Format
-from agentguard.incidents.model import State
+from agentguard.incidents.states import State
 
 if TYPE_CHECKING:
     from agentguard.bootstrap.app import App

@@ -6,8 +6,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from agentguard.incidents.model import State
-from agentguard.simulation.model import Severity
+from agentguard.incidents.states import State
+from agentguard.simulation.severities import Severity
 
 EXAMPLE_ID = "3b1c9e52-6f0d-4c7b-9a55-0d8f4f1e2a77"
 

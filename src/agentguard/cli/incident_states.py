@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentguard.cli.incident_changing import move
 from agentguard.cli.incident_options import EXAMPLE_ID, IdArgument, NoteOption
 from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
-from agentguard.incidents.model import State
+from agentguard.incidents.states import State
 
 ACK_EXAMPLES = examples(f"agentguard incidents ack {EXAMPLE_ID} --note 'Looking at the provider'")
 MITIGATE_EXAMPLES = examples(

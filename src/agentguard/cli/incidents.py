@@ -39,7 +39,7 @@ from agentguard.cli.incident_options import (
     WorkflowsOption,
 )
 from agentguard.cli.options import DataDirOption, Format, FormatOption, FullOption, examples
-from agentguard.simulation.model import Severity
+from agentguard.simulation.severities import Severity
 
 if TYPE_CHECKING:
     from agentguard.bootstrap.app import App

@@ -21,9 +21,9 @@ from agentguard.incidents.model import (
     Impact,
     Incident,
     Links,
-    State,
 )
-from agentguard.simulation.model import Severity
+from agentguard.incidents.states import State
+from agentguard.simulation.severities import Severity
 
 NEXT: Mapping[State, tuple[State, ...]] = MappingProxyType(
     {

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from agentguard.incidents.changes import NEXT
-from agentguard.incidents.model import Affected, Event, Impact, Incident, Links, State
+from agentguard.incidents.model import Affected, Event, Impact, Incident, Links
 from agentguard.incidents.proofs import IncidentProof
+from agentguard.incidents.states import State
 from agentguard.incidents.store import IncidentCursor
 from agentguard.kernel.clock import timestamp
 

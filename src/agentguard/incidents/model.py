@@ -7,21 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from agentguard.simulation.model import Severity
-
-
-class State(StrEnum):
-    """How far the work on an incident is."""
-
-    OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"
-    """Somebody works on it."""
-    MITIGATED = "mitigated"
-    """Users are no longer hit; the cause may remain."""
-    RESOLVED = "resolved"
-    """The cause is removed."""
-    REVIEWED = "reviewed"
-    """The post-mortem is done."""
+from agentguard.incidents.states import State
+from agentguard.simulation.severities import Severity
 
 
 class Source(StrEnum):

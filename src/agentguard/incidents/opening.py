@@ -20,11 +20,11 @@ from agentguard.incidents.model import (
     Incident,
     Links,
     Source,
-    State,
     WorkflowImpact,
 )
+from agentguard.incidents.states import State
 from agentguard.incidents.texts import LONGEST_TITLE
-from agentguard.simulation.model import Severity
+from agentguard.simulation.severities import Severity
 from agentguard.simulation.storage.model import StoredSimulation
 
 SIMULATED = "simulated"

@@ -8,7 +8,8 @@ from typing import Any
 
 from agentguard.graph.export.sanitizing import printable
 from agentguard.incidents.documents import Surroundings
-from agentguard.incidents.model import Affected, Event, EventKind, Impact, Incident, State
+from agentguard.incidents.model import Affected, Event, EventKind, Impact, Incident
+from agentguard.incidents.states import State
 from agentguard.incidents.wording import sentence_of
 from agentguard.kernel.clock import NS_PER_SECOND, timestamp
 

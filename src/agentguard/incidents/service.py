@@ -17,13 +17,7 @@ from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGr
 from agentguard.incidents import changes
 from agentguard.incidents.affected import find_components, find_workflows
 from agentguard.incidents.errors import IncidentChangedError, PlaybookNotFinishedError
-from agentguard.incidents.model import (
-    Change,
-    DetectedCondition,
-    Incident,
-    Links,
-    State,
-)
+from agentguard.incidents.model import Change, DetectedCondition, Incident, Links
 from agentguard.incidents.opening import (
     Beginning,
     Hit,
@@ -41,10 +35,11 @@ from agentguard.incidents.recording import (
     record_change,
     record_opening,
 )
+from agentguard.incidents.states import State
 from agentguard.incidents.texts import clean_note, clean_owner, clean_title, optional_note
 from agentguard.jobs.model import JobKind, JobState
 from agentguard.kernel.clock import Clock
-from agentguard.simulation.model import Severity
+from agentguard.simulation.severities import Severity
 from agentguard.simulation.storage.model import StoredSimulation
 from agentguard.unit_of_work import UnitOfWork
 

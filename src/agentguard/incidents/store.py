@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agentguard.incidents.errors import IncidentCursorError
-from agentguard.incidents.model import Event, Incident, State
+from agentguard.incidents.model import Event, Incident
+from agentguard.incidents.states import State
 from agentguard.retention.policy import Item
-from agentguard.simulation.model import Severity
+from agentguard.simulation.severities import Severity
 
 _CURSOR = re.compile(r"(\d{1,19})-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 

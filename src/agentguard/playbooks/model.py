@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agentguard.graph.model import Evidence
-from agentguard.simulation.model import Severity
+from agentguard.simulation.severities import Severity
 
 MAX_STEPS = 7
 

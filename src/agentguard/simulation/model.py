@@ -9,6 +9,7 @@ from enum import StrEnum
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Evidence
 from agentguard.simulation.monte_carlo_model import MonteCarlo
+from agentguard.simulation.severities import Severity
 
 NO_RECOVERY_TIME = (
     "The recordings contain failures of single calls, not recoveries from outages, so a recovery"
@@ -23,15 +24,6 @@ class Method(StrEnum):
     STRUCTURAL = "structural"
     REPLAY = "replay"
     MONTE_CARLO = "monte_carlo"
-
-
-class Severity(StrEnum):
-    """Severity for users."""
-
-    CRITICAL = "CRITICAL"
-    HIGH = "HIGH"
-    MEDIUM = "MEDIUM"
-    LOW = "LOW"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from agentguard.simulation.model import BlastRadius, Severity, Thresholds
+from agentguard.simulation.model import BlastRadius, Thresholds
+from agentguard.simulation.severities import Severity
 from agentguard.simulation.stakes import Stake
 from agentguard.simulation.wording import percent
 

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from agentguard.accounts.principal import Permission
-from agentguard.incidents.model import Incident, State
+from agentguard.incidents.model import Incident
 from agentguard.incidents.service import Report
+from agentguard.incidents.states import State
 from agentguard.incidents.store import IncidentCursor, IncidentFilter
-from agentguard.simulation.model import Severity
+from agentguard.simulation.severities import Severity
 from agentguard.traces.window_parsing import LONGEST_TEXT
 from agentguard.web.auth import ActorOf
 from agentguard.web.permissions import requires

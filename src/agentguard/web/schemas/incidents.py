@@ -7,7 +7,8 @@ from typing import Annotated, TypeAlias
 from pydantic import Field, model_validator
 
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.incidents.model import EventKind, Source, State
+from agentguard.incidents.model import EventKind, Source
+from agentguard.incidents.states import State
 from agentguard.incidents.texts import (
     LONGEST_ID,
     LONGEST_NOTE,
@@ -15,7 +16,7 @@ from agentguard.incidents.texts import (
     LONGEST_TITLE,
     MOST_NAMED,
 )
-from agentguard.simulation.model import Severity
+from agentguard.simulation.severities import Severity
 from agentguard.web.schemas.common import Document, Share, Time
 from agentguard.web.schemas.playbooks import PlaybookDocument
 from agentguard.web.schemas.requests import RequestBody

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from agentguard.playbooks.model import Action, Phase
 from agentguard.playbooks.refining import RefinementState
-from agentguard.simulation.model import Severity
+from agentguard.simulation.severities import Severity
 from agentguard.web.schemas.common import Document, EvidenceDocument, Origin
 
 

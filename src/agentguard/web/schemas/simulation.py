@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.simulation.model import Method, Severity
+from agentguard.simulation.model import Method
+from agentguard.simulation.severities import Severity
 from agentguard.web.schemas.common import Document, EvidenceDocument, Origin, Share
 
 
