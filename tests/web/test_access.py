@@ -30,7 +30,7 @@ from agentguard.web.app import new_api
 from agentguard.web.auth import Authentication, Authenticator
 from agentguard.web.forgery import HEADER
 from agentguard.web.otlp_grpc import Exports
-from agentguard.web.pages import HEALTH_PATHS, LOG_PREFIX, SIGN_IN_PATHS
+from agentguard.web.pages import HEALTH_PATHS, LOG_PREFIX, SIGN_IN_PATHS, UI_FILES, UI_PATHS
 from tests.accounts.quick import _quick_hashes  # noqa: F401 - a fixture
 from tests.acting import TESTER
 from tests.web.serving import client_of
@@ -42,6 +42,8 @@ PASSWORD = "correct horse battery staple"
 BOOTSTRAP = "open-sesame"
 NOTHING: frozenset[Permission] = frozenset()
 REMOTE = ("10.0.0.7", 1)
+UI = UI_PATHS | {f"{UI_FILES}{{name}}"}
+FOR_ANYBODY = HEALTH_PATHS | SIGN_IN_PATHS | UI
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ async def test_a_key_for_ingestion_reaches_nothing_but_otlp(installation):
         found = await decisions(client, way.headers)
 
     let_in = {path for (_, path), decision in found.items() if decision is None}
-    assert let_in == {"/v1/traces", "/v1/logs", "/v1/metrics"} | HEALTH_PATHS | SIGN_IN_PATHS
+    assert let_in == {"/v1/traces", "/v1/logs", "/v1/metrics"} | FOR_ANYBODY
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -192,7 +194,8 @@ async def test_without_credentials_loopback_and_proxy_are_all_or_nothing(tmp_pat
             of_proxy = await decisions(proxied, {})
 
     assert of_loopback == expected(None if known else EVERY_PERMISSION)
-    assert of_remote == (expected(None) if known else dict.fromkeys(of_remote, 403))
+    nothing = {route: None if route[1] in UI else 403 for route in of_remote}
+    assert of_remote == (expected(None) if known else nothing)
     assert of_proxy == expected(EVERY_PERMISSION)
 
 
@@ -202,7 +205,7 @@ async def test_a_public_log_lets_anybody_read_hashes_and_nothing_else(installati
 
     opened = {path for (_, path), decision in found.items() if decision is None}
     log = {path for _, path, _ in OPERATIONS if path.startswith(LOG_PREFIX)}
-    assert opened == log | HEALTH_PATHS | SIGN_IN_PATHS
+    assert opened == log | FOR_ANYBODY
 
 
 async def test_otlp_over_grpc_decides_as_otlp_over_http(installation):
