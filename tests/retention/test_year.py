@@ -17,12 +17,15 @@ from agentguard.bootstrap.opening import open_app
 from agentguard.coordination.turns import Turn
 from agentguard.graph.selection import GraphSelection
 from agentguard.graph.storage.store import LIVE, GraphVersion
+from agentguard.incidents.service import Report
+from agentguard.incidents.states import State
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
 from agentguard.retention.housekeeping import HOUSEKEEPING, Housekeeping
 from agentguard.retention.policy import NS_PER_DAY, Usage
 from agentguard.settings import Settings
 from agentguard.simulation.service import KIND as SIMULATION
 from agentguard.simulation.service import Failure
+from agentguard.simulation.severities import Severity
 from tests.acting import TESTER
 from tests.conformance.graphs import RUNS, version
 from tests.traces.spans import batch, protobuf
@@ -40,9 +43,11 @@ LIMITS: dict[str, Any] = {
     "jobs_days": 12,
     "simulations_kept": 5,
     "simulations_days": 20,
+    "incidents_kept": 4,
+    "incidents_days": 30,
 }
-CITED = LIMITS["jobs_kept"] + LIMITS["simulations_kept"]
-"""Most versions kept beyond the other limits: one per kept job and per stored simulation."""
+CITED = LIMITS["jobs_kept"] + LIMITS["simulations_kept"] + LIMITS["incidents_kept"]
+"""Most versions kept beyond the other limits: one per kept job, simulation and incident."""
 VERSIONS = LIMITS["versions_kept"] * (1 + LIMITS["datasets_kept"]) + CITED
 """`live` and the datasets of scans, each with its versions."""
 DAYS, MONTH, STEP = 365, 30, 5
@@ -76,6 +81,7 @@ class Use:
         if number % 2 == 0:
             await self.simulate(scanned)
             await self.store_simulation(scanned)
+            await self.resolve_incident()
         self.clock.now += (STEP - 1) * NS_PER_DAY
 
     async def scan(self, dataset: str) -> GraphVersion:
@@ -99,6 +105,12 @@ class Use:
         document = await self.app.simulations.simulate(TESTER, resolved)
         await self.app.stored_simulations.keep(TESTER, failure, resolved.selected, document)
 
+    async def resolve_incident(self) -> None:
+        incidents = self.app.incidents
+        told = Report("b fails", Severity.HIGH, ["agent:b"], dataset="daily")
+        reported = await incidents.report(TESTER, told)
+        await incidents.move(TESTER, reported.id, State.RESOLVED)
+
     async def kept_citations(self) -> list[str]:
         """Return the versions that the kept jobs cite, having read them and their runs."""
         ended = self.clock.now - LIMITS["jobs_days"] * NS_PER_DAY
@@ -114,6 +126,7 @@ BOUNDS: dict[str, Callable[[Usage], bool]] = {
     "runs": lambda u: u.count <= VERSIONS,
     "jobs": lambda u: u.count <= LIMITS["jobs_kept"],
     "simulations": lambda u: 1 <= u.count <= LIMITS["simulations_kept"],
+    "incidents": lambda u: 1 <= u.count <= LIMITS["incidents_kept"],
     "spans": lambda u: u.bytes <= LIMITS["retention_spans_bytes"] and u.count <= 4,
     "receive_log": lambda u: u.count == 0,
     "bodies": lambda u: u.bytes <= LIMITS["retention_spans_bytes"] and u.count <= 4,
