@@ -78,6 +78,7 @@ WITHOUT_CHANGES = {
     "KeyService.page",
     "MitigationService.of_failure",
     "MitigationService.of_graph",
+    "PlaybookService.get",
     "PlaybookService.resolve",
     "PlaybookService.write",
     "SimulationService.resolve",
