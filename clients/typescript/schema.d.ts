@@ -4234,7 +4234,7 @@ export interface components {
         };
         /**
          * IncidentDocument
-         * @description An incident with all that belongs to it but its timeline.
+         * @description An incident with everything except its timeline.
          */
         IncidentDocument: {
             /** Id */
@@ -6783,7 +6783,7 @@ export interface components {
             notes: string[];
             /**
              * Spans
-             * @description As a tree: parents before their children, siblings by start.
+             * @description In tree order: each parent before its children, siblings by start time.
              */
             spans: components["schemas"]["TreeSpanDocument"][];
         };

@@ -8,7 +8,7 @@ import pytest
 
 from agentguard.discovery.kinds import DependencyType
 from agentguard.simulation import engine
-from agentguard.simulation.declared import Facts
+from agentguard.simulation.declared import DeclaredFacts
 from agentguard.simulation.model import Method
 from tests.simulation.worlds import Call, call, fallback, needs, record, workflow, world
 
@@ -29,7 +29,7 @@ PAIRS = (
     ("B", "A"),
 )
 NOBODY_SURVIVES = dict.fromkeys(PAIRS, False)
-simulate = partial(engine.simulate, facts=Facts(survives=NOBODY_SURVIVES))
+simulate = partial(engine.simulate, facts=DeclaredFacts(survives=NOBODY_SURVIVES))
 BOTH = pytest.mark.parametrize("method", list(Method))
 
 

@@ -16,7 +16,7 @@ from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.runs import no_runs
 from agentguard.graph.significance import wilson
 from agentguard.simulation import engine
-from agentguard.simulation.declared import Facts
+from agentguard.simulation.declared import DeclaredFacts
 from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import blast_radius
 from agentguard.simulation.errors import EmptyScenarioError, NothingToReplayError
@@ -38,7 +38,7 @@ RUNS = record(
 )
 STOPPING = {("A", "B"): False, ("B", "gpt"): False, ("Z", "Y"): False}
 """No caller survives: the runs lost are whole numbers."""
-simulate = partial(engine.simulate, facts=Facts(survives=STOPPING))
+simulate = partial(engine.simulate, facts=DeclaredFacts(survives=STOPPING))
 VALUES = (
     "currency: EUR\nworkflows: [{name: shop, value_per_run: 12.5}]\nagents: [{name: Z,"
     " value_per_run: 2}]"

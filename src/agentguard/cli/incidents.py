@@ -39,11 +39,9 @@ from agentguard.cli.incident_options import (
     WorkflowsOption,
 )
 from agentguard.cli.options import DataDirOption, Format, FormatOption, FullOption, examples
-from agentguard.simulation.severities import Severity
 
 if TYPE_CHECKING:
     from agentguard.bootstrap.app import App
-    from agentguard.incidents.model import Incident
 
 _TIMELINE_EXAMPLES = examples(f"agentguard incidents timeline {EXAMPLE_ID}")
 _LIST_EXAMPLES = examples(
@@ -187,30 +185,30 @@ def open_incident(
     from agentguard.cli.principal import os_user
     from agentguard.incidents.service import Report
 
-    if simulation is not None and (severity or component or workflow or dataset):
-        raise typer.BadParameter(
-            "A simulation says severity, components and workflows itself: leave these options out."
-        )
-    if simulation is None and (title is None or severity is None):
-        raise typer.BadParameter("Give a title and --severity, or --simulation.")
-
-    async def opened_by(opened: App) -> Incident:
-        if simulation is not None:
-            return await opened.incidents.open_simulation(
-                os_user(), simulation, title=title, owner=owner, note=note
+    if simulation is not None:
+        if severity or component or workflow or dataset:
+            raise typer.BadParameter(
+                "A simulation says severity, components and workflows itself: leave these options"
+                " out."
             )
-        told = Report(
-            title or "",
-            severity or Severity.LOW,
-            tuple(component or ()),
-            tuple(workflow or ()),
-            owner,
-            note,
-            dataset,
+        change_incident(
+            lambda opened: opened.incidents.open_simulation(
+                os_user(), simulation, title=title, owner=owner, note=note
+            ),
+            data_dir,
+            output_format,
+            create=True,
         )
-        return await opened.incidents.report(os_user(), told)
-
-    change_incident(opened_by, data_dir, output_format, create=True)
+        return
+    if title is None or severity is None:
+        raise typer.BadParameter("Give a title and --severity, or --simulation.")
+    told = Report(title, severity, component or (), workflow or (), owner, note, dataset)
+    change_incident(
+        lambda opened: opened.incidents.report(os_user(), told),
+        data_dir,
+        output_format,
+        create=True,
+    )
 
 
 @app.command(cls=Command, epilog=_NOTE_EXAMPLES)
@@ -281,15 +279,20 @@ def link(
     """Link a stored simulation, which then says the impact, or a playbook."""
     from agentguard.cli.principal import os_user
 
-    if (simulation is None) is (playbook is None):
+    if simulation is not None and playbook is None:
+        change_incident(
+            lambda opened: opened.incidents.link_simulation(os_user(), incident_id, simulation),
+            data_dir,
+            output_format,
+        )
+    elif playbook is not None and simulation is None:
+        change_incident(
+            lambda opened: opened.incidents.link_playbook(os_user(), incident_id, playbook),
+            data_dir,
+            output_format,
+        )
+    else:
         raise typer.BadParameter("Give either --simulation or --playbook.")
-
-    async def linked(opened: App) -> Incident:
-        if simulation is not None:
-            return await opened.incidents.link_simulation(os_user(), incident_id, simulation)
-        return await opened.incidents.link_playbook(os_user(), incident_id, playbook or "")
-
-    change_incident(linked, data_dir, output_format)
 
 
 @app.command("post-mortem", cls=Command, epilog=_POST_MORTEM_EXAMPLES)

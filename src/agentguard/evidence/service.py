@@ -16,6 +16,7 @@ from agentguard.evidence.claims import ABOUT_GRAPHS, Claim, ClaimKind
 from agentguard.evidence.stored_spans import SpanId, stored_spans
 from agentguard.evidence.supported import (
     Supported,
+    UnknownClaimError,
     supported_by_document,
     supported_by_graph,
 )
@@ -111,9 +112,11 @@ class EvidenceService:
         component = resolve(selected.graph, claim.parts[0])
         findings = await self.analysis.findings(selected)
         spof = next((s for s in findings["spofs"] if s["id"] == component.id), None)
-        workflows = [] if spof is None else [w["name"] or w["id"] for w in spof["workflows"]]
-        statement = f"The outage of {component.name or component.id} fails {', '.join(workflows)}."
-        return supported_by_document(claim, statement, spof, "The analysis of this graph")
+        if spof is None:
+            raise UnknownClaimError(claim, "The analysis of this graph")
+        workflows = ", ".join(w["name"] or w["id"] for w in spof["workflows"])
+        statement = f"The outage of {component.name or component.id} fails {workflows}."
+        return supported_by_document(statement, spof)
 
     async def _known(
         self, wanted: Sequence[SpanId], version: str | None
@@ -149,16 +152,14 @@ class EvidenceService:
 def _of_simulation(claim: Claim, stored: StoredSimulation) -> Supported:
     document, (_, *rest) = stored.document, claim.parts
     if not rest:
-        return supported_by_document(claim, _answer(document), document, "")
+        return supported_by_document(_answer(document), document)
     member, wanted = rest
     listed = document["impacted_workflows" if member == "workflow" else "impacted_components"]
     found = next((each for each in listed if each["id"] == wanted), None)
-    statement = _answer(document)
-    if found is not None and member == "workflow":
-        statement = f"{found['name'] or wanted} loses {found['runs_lost']} runs."
-    elif found is not None:
-        statement = f"{found['name'] or wanted} is hit."
-    return supported_by_document(claim, statement, found, "This simulation")
+    if found is None:
+        raise UnknownClaimError(claim, "This simulation")
+    fate = f"loses {found['runs_lost']} runs" if member == "workflow" else "is hit"
+    return supported_by_document(f"{found['name'] or wanted} {fate}.", found)
 
 
 def _answer(document: Mapping[str, Any]) -> str:
@@ -167,12 +168,13 @@ def _answer(document: Mapping[str, Any]) -> str:
 
 def _of_playbook(claim: Claim, job: Job) -> Resolved:
     document, steps = written_playbook(job), claim.parts[1:]
-    found: object = document
-    statement = str(document["incident"]["title"])
+    cited, statement = document, document["incident"]["title"]
     if steps:
         step = next((s for s in document["steps"] if s["id"] == steps[0]), None)
-        found, statement = step, statement if step is None else str(step["title"])
-    supported = supported_by_document(claim, statement, found, "This playbook")
+        if step is None:
+            raise UnknownClaimError(claim, "This playbook")
+        cited, statement = step, step["title"]
+    supported = supported_by_document(str(statement), cited)
     return Resolved(supported, document.get("dataset"), document.get("graph_version"))
 
 

@@ -41,7 +41,7 @@ class Supported:
     """What `total` counts; see Statement in web.schemas.evidence."""
     chosen: str
     spans: Sequence[Document]
-    """Evidence documents, each span once."""
+    """Evidence documents, one per span."""
 
 
 def supported_by_graph(graph: Graph, claim: Claim, links: TraceLinks) -> Supported:
@@ -60,10 +60,8 @@ def supported_by_graph(graph: Graph, claim: Claim, links: TraceLinks) -> Support
             return _workflow(graph, claim, links)
 
 
-def supported_by_document(claim: Claim, statement: str, document: object, where: str) -> Supported:
-    """Return the spans that a document, or a part of one, cites."""
-    if document is None:
-        raise UnknownClaimError(claim, where)
+def supported_by_document(statement: str, document: object) -> Supported:
+    """Return the spans cited in a document, or in a part of one."""
     spans = {(e["trace_id"], e["span_id"]): dict(e) for e in _cited(document)}
     return Supported(statement, None, None, CITED, list(spans.values()))
 

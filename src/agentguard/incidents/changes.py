@@ -99,26 +99,11 @@ def detect_again(incident: Incident, condition: DetectedCondition, *, now: int) 
 
     The severity only rises: that it falls is for people to say.
     """
-    components = _added(incident.components, condition.components)
-    workflows = _added(incident.workflows, condition.workflows)
-    severity = worse(incident.severity, condition.severity)
-    if not components and not workflows and severity is incident.severity:
+    grown, told = _grown(incident, condition)
+    if grown == incident:
         return None
-    grown = replace(
-        incident,
-        components=(*incident.components, *components),
-        workflows=(*incident.workflows, *workflows),
-        severity=severity,
-    )
-    told = {
-        "condition": condition.key,
-        "components": [each.id for each in components],
-        "workflows": [each.id for each in workflows],
-        "from": incident.severity.value,
-        "to": severity.value,
-        "facts": dict(condition.facts),
-    }
-    return _change(grown, EventKind.SPREAD, now, told)
+    details = {"condition": condition.key, **told, "facts": dict(condition.facts)}
+    return _change(grown, EventKind.SPREAD, now, details)
 
 
 def clear(incident: Incident, key: str, facts: Mapping[str, Any], *, now: int) -> Change:
@@ -177,29 +162,38 @@ def merge(duplicate: Incident, into: Incident, *, now: int) -> tuple[Change, Cha
     MergeNotAllowedError.
     """
     _check_mergeable(duplicate, into)
-    components = _added(into.components, duplicate.components)
-    workflows = _added(into.workflows, duplicate.workflows)
-    severity = worse(into.severity, duplicate.severity)
-    grown = replace(
-        into,
-        components=(*into.components, *components),
-        workflows=(*into.workflows, *workflows),
+    grown, told = _grown(into, duplicate)
+    absorbing = replace(
+        grown,
         conditions=tuple(dict.fromkeys((*into.conditions, *duplicate.conditions))),
-        severity=severity,
         duplicates=(*into.duplicates, duplicate.id),
     )
-    told = {
-        "incident": duplicate.id,
-        "components": [each.id for each in components],
-        "workflows": [each.id for each in workflows],
-        "from": into.severity.value,
-        "to": severity.value,
-    }
     merged = replace(duplicate, merged_into=into.id, merged_at=max(now, duplicate.changed_at))
     return (
         _change(merged, EventKind.MERGED, now, {"incident": into.id}),
-        _change(grown, EventKind.ABSORBED, now, told),
+        _change(absorbing, EventKind.ABSORBED, now, {"incident": duplicate.id, **told}),
     )
+
+
+def _grown(
+    incident: Incident, more: Incident | DetectedCondition
+) -> tuple[Incident, Mapping[str, Any]]:
+    """Return the incident with what else is affected and the higher severity, and what is new."""
+    components = _added(incident.components, more.components)
+    workflows = _added(incident.workflows, more.workflows)
+    severity = worse(incident.severity, more.severity)
+    grown = replace(
+        incident,
+        components=(*incident.components, *components),
+        workflows=(*incident.workflows, *workflows),
+        severity=severity,
+    )
+    return grown, {
+        "components": [each.id for each in components],
+        "workflows": [each.id for each in workflows],
+        "from": incident.severity.value,
+        "to": severity.value,
+    }
 
 
 def worse(one: Severity, other: Severity) -> Severity:

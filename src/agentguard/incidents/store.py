@@ -76,7 +76,7 @@ class IncidentStore(Protocol):
         """Return the incident; raise UnknownIncidentError if it is not stored."""
 
     async def active_of(self, condition: str) -> Incident | None:
-        """Return the active incident that has this condition, or None; the oldest of several."""
+        """Return the oldest active incident with this condition; None if there is none."""
 
     async def newest(self, wanted: IncidentFilter, limit: int) -> tuple[Incident, ...]:
         """Return the incidents opened last, newest first; those of one time by descending id.

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentguard.playbooks.model import MAX_STEPS, Action
-from agentguard.playbooks.prompting import MAX_CHARACTERS, MAX_LINES, TEXTS
+from agentguard.playbooks.prompting import MAX_CHARACTERS, MAX_LINES, MAX_SUMMARY, TEXTS
 
 _STEP_KEYS = frozenset({"id", "action", "targets", "cites", "title", *TEXTS})
-_MAX_SUMMARY = 600
 _MAX_IDS = 100
 _MAX_ANSWER = 100_000
 _ACTIONS = frozenset(a.value for a in Action)
@@ -75,7 +74,7 @@ def _problems(value: Any) -> Iterator[str]:
         yield "The answer is no JSON object."
         return
     yield from _keys(value, frozenset({"summary", "steps"}), "The answer")
-    yield from _text(value.get("summary"), "summary", _MAX_SUMMARY)
+    yield from _text(value.get("summary"), "summary", MAX_SUMMARY)
     steps = value.get("steps")
     if not isinstance(steps, list) or not 1 <= len(steps) <= MAX_STEPS:
         yield f"steps must be a list of 1 to {MAX_STEPS} steps."

@@ -6,7 +6,15 @@ from collections.abc import Iterator
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Dependency, Fallback
-from agentguard.playbooks.facts import MAX_LISTED, Facts, cited, edge, survived, unique
+from agentguard.playbooks.facts import (
+    MAX_LISTED,
+    Facts,
+    by_ends,
+    cited,
+    edge,
+    survived,
+    unique,
+)
 from agentguard.playbooks.model import Action, Draft, Phase
 from agentguard.playbooks.signals import error_check
 from agentguard.simulation.wording import first
@@ -16,18 +24,11 @@ _SHOWN = 2
 
 def activate_backups(known: Facts) -> Iterator[Draft]:
     """Yield the step of the second phase."""
-    usable = [f for d in _each(known) for f in _usable(known, d)[:1]]
+    calls = list(by_ends(known.calls).values())
+    usable = [f for d in calls for f in _usable(known, d)[:1]]
     covered = {(f.owner, f.primary) for f in usable}
-    without = [d for d in _each(known) if (d.source, d.target) not in covered]
+    without = [d for d in calls if (d.source, d.target) not in covered]
     yield _switch(known, usable, without) if usable else _go_without(known, without)
-
-
-def _each(known: Facts) -> list[Dependency]:
-    """Return the calls to what fails, each pair of caller and callee once, busiest first."""
-    pairs: dict[tuple[str, str], Dependency] = {}
-    for d in known.calls:
-        pairs.setdefault((d.source, d.target), d)
-    return list(pairs.values())
 
 
 def _usable(known: Facts, d: Dependency) -> list[Fallback]:

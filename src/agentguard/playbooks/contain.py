@@ -17,8 +17,7 @@ from agentguard.playbooks.facts import (
 from agentguard.playbooks.measures import Containment, Option, containment, filled
 from agentguard.playbooks.model import Action, Draft, Phase
 from agentguard.playbooks.placing import placeholders
-from agentguard.playbooks.recovery_checks import signal_check
-from agentguard.playbooks.signals import error_check
+from agentguard.playbooks.recovery_checks import signal_check, workflow_checks
 from agentguard.playbooks.templates import Measure, Signal
 from agentguard.simulation.model import ImpactedWorkflow
 from agentguard.simulation.wording import expected, first, percent, percent_range, plural
@@ -123,15 +122,7 @@ def _contained(known: Facts, chosen: Option) -> tuple[str, ...]:
         case Measure.PAUSE_CONSUMERS | Measure.PAUSE_RUNS:
             return ("No new run fails, and the number of waiting ones grows.",)
         case _:
-            return _workflow_checks(known)[:1] or (f"Callers of {known.failing} succeed.",)
-
-
-def _workflow_checks(known: Facts) -> tuple[str, ...]:
-    seconds = known.result.observed_seconds
-    return tuple(
-        error_check(f"Failed runs of {w.name}", w.failed, w.runs, "runs", seconds)
-        for w in known.workflows
-    )
+            return workflow_checks(known)[:1] or (f"Callers of {known.failing} succeed.",)
 
 
 def _other(known: Facts, found: Containment, option: Option) -> str:

@@ -47,6 +47,10 @@ class Facts:
     names: Mapping[str, str]
     entries: Mapping[str, Entry]
     """Id of a component or workflow → what the catalog declares about it."""
+    calls: tuple[Dependency, ...]
+    """The dependencies on what fails, busiest first, except those of failed callers."""
+    by_ends: Mapping[tuple[str, str], Dependency]
+    """(source, target) → the dependency, of several the first."""
 
     def component(self, component_id: str) -> Component:
         """Return the component with this id."""
@@ -94,15 +98,6 @@ class Facts:
         return frozenset((*self.result.scenario.closed, *hit, *self.result.structural_components))
 
     @property
-    def calls(self) -> tuple[Dependency, ...]:
-        """The dependencies on what fails, busiest first, except those of failed callers."""
-        closed = set(self.result.scenario.closed)
-        found = (
-            d for d in self.graph.dependencies if d.target in closed and d.source not in closed
-        )
-        return tuple(sorted(found, key=lambda d: (-d.calls, d.source, d.target, d.type.value)))
-
-    @property
     def callers(self) -> tuple[str, ...]:
         """Return the ids of what calls the failed components, busiest first."""
         return tuple(dict.fromkeys(d.source for d in self.calls))
@@ -111,11 +106,6 @@ class Facts:
         """Return what it depends on, most errors first."""
         found = (d for d in self.graph.dependencies if d.source == component_id)
         return tuple(sorted(found, key=lambda d: (-d.errors, d.target, d.type.value)))
-
-    def between(self, source: str, target: str) -> Dependency | None:
-        """Return the dependency, of several the first."""
-        edges = (d for d in self.graph.dependencies if (d.source, d.target) == (source, target))
-        return next(edges, None)
 
     def fallbacks(self, owner: str, primary: str) -> tuple[Fallback, ...]:
         """Return this caller's observed fallbacks for the primary, most reliable first."""
@@ -148,8 +138,32 @@ def facts(
     if matches is not None:
         entries |= {m.component: m.entry for m in matches.components if m.entry is not None}
         entries |= dict(matches.workflows)
-    by_id = {c.id: c for c in graph.components}
-    return Facts(graph, result, matches, template, runs, by_id, names_of(graph), entries)
+    return Facts(
+        graph,
+        result,
+        matches,
+        template,
+        runs,
+        by_id={c.id: c for c in graph.components},
+        names=names_of(graph),
+        entries=entries,
+        calls=_calls(graph, result),
+        by_ends=by_ends(graph.dependencies),
+    )
+
+
+def _calls(graph: Graph, result: SimulationResult) -> tuple[Dependency, ...]:
+    closed = set(result.scenario.closed)
+    found = (d for d in graph.dependencies if d.target in closed and d.source not in closed)
+    return tuple(sorted(found, key=lambda d: (-d.calls, d.source, d.target, d.type.value)))
+
+
+def by_ends(dependencies: Iterable[Dependency]) -> dict[tuple[str, str], Dependency]:
+    """Return (source, target) → the dependency, of several the first; in order."""
+    found: dict[tuple[str, str], Dependency] = {}
+    for d in dependencies:
+        found.setdefault((d.source, d.target), d)
+    return found
 
 
 def cited(*sources: Iterable[Evidence]) -> tuple[Evidence, ...]:

@@ -79,7 +79,7 @@ def _step(each: AnsweredStep, step: PlaybookStep, asked: Asked, ground: Ground) 
 
 
 def _text(place: str, text: str, ground: Ground, asked: Asked) -> Iterator[str]:
-    """Yield what is wrong in one text."""
+    """Yield each problem in one text."""
     hidden = [
         c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp")
     ]

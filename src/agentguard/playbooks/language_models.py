@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -20,9 +21,21 @@ class ModelUnavailableError(UnavailableError):
         self.retry_after_seconds = retry_after_seconds
 
 
+_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+
+
+def delay_seconds(retry_after: str | None) -> float | None:
+    """Return the delay that a `Retry-After` header names (RFC 9110 §10.2.3), in seconds.
+
+    None for a date and for anything else: it comes from outside, and may be any text.
+    """
+    found = None if retry_after is None else _SECONDS.fullmatch(retry_after.strip())
+    return None if found is None else float(found[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A question: what is trusted, and what is data."""
+    """What a model is sent: trusted instructions, and data that is not trusted."""
 
     instructions: str
     """Written by AgentGuard alone."""
@@ -67,6 +80,12 @@ class Refusal:
 
     reason: str
     usage: Usage = field(default_factory=Usage)
+
+
+def unfinished(reason: str, usage: Usage, *, cut_off: bool) -> Refusal:
+    """Return the refusal for an answer that did not end by itself; `reason` is the API's word."""
+    why = "the answer was cut off" if cut_off else "the answer was withheld"
+    return Refusal(f"{why} ({reason})", usage)
 
 
 Completion: TypeAlias = Answer | Refusal

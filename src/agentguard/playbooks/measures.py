@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from agentguard.graph.model import Dependency
 from agentguard.playbooks.effects import effects_below
-from agentguard.playbooks.facts import NAMED, Facts, survived
+from agentguard.playbooks.facts import NAMED, Facts, by_ends, survived
 from agentguard.playbooks.placing import placeholders
 from agentguard.playbooks.templates import Measure, MeasureText
 from agentguard.simulation.declared import NO_FACTS, facts_of
@@ -166,11 +166,11 @@ def _skipped(known: Facts, edges: Iterable[Dependency]) -> tuple[str, ...]:
 
 def _edges(known: Facts) -> list[Dependency]:
     """Return dependencies that carry the failure: those of direct callers, then farther ones."""
-    direct = {(d.source, d.target): d for d in reversed(known.calls)}
+    direct = by_ends(known.calls)
     steps = [(len(c.path), step) for c in known.result.components for step in c.path[1:]]
     farther: dict[Edge, Dependency] = {}
     for _, step in sorted(steps, key=lambda each: each[0]):
-        found = known.between(step.source, step.target)
+        found = known.by_ends.get((step.source, step.target))
         if found is not None:
             farther.setdefault((step.source, step.target), found)
     near = sorted(direct.values(), key=lambda d: (-d.calls, d.source, d.target))

@@ -41,7 +41,7 @@ class Action(StrEnum):
     SWITCH = "switch"
     """Use a fallback that was observed."""
     GO_WITHOUT = "go_without"
-    """Decide how to operate without the component: no working fallback was observed."""
+    """Decide how to operate without the component, because no working fallback was observed."""
     RESTORE = "restore"
     RESUME = "resume"
     RERUN = "rerun"
@@ -55,7 +55,7 @@ class Draft:
     phase: Phase
     title: str
     actions: tuple[str, ...]
-    """What to do; the first two are enough for a person in a hurry."""
+    """What to do, the most urgent first."""
     verifications: tuple[str, ...]
     rollback: tuple[str, ...]
     owners: tuple[str, ...]

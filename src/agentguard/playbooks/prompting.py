@@ -10,11 +10,13 @@ from typing import Any
 
 from agentguard.graph.export.sanitizing import printable, shorten
 from agentguard.playbooks.language_models import Prompt, Schema
-from agentguard.playbooks.model import Action, Playbook, PlaybookStep
+from agentguard.playbooks.model import MAX_STEPS, Action, Playbook, PlaybookStep
 
 TEXTS = ("actions", "verifications", "rollback")
 MAX_LINES = 4
 MAX_CHARACTERS = 400
+MAX_SUMMARY = 600
+"""Characters of the summary, and of each text of the facts."""
 _NAME_WIDTH = 60
 _MAX_TRACES = 60
 
@@ -98,9 +100,9 @@ class Asked:
         pattern = "|".join(re.escape(name) for _, name in longest if name)
         ids = {name: i for i, name in reversed(longest)}
         if not pattern:
-            return _clean(text, 600)
+            return _clean(text, MAX_SUMMARY)
         said = re.sub(rf"(?<![\w-])(?:{pattern})(?![\w-])", lambda m: f"[{ids[m.group()]}]", text)
-        return _clean(said, 600)
+        return _clean(said, MAX_SUMMARY)
 
     def restored(self, text: str) -> str:
         """Return the text with names and trace ids in place of short ids."""
@@ -151,8 +153,8 @@ def answer_schema() -> Schema:
         **dict.fromkeys(TEXTS, lines),
     }
     members = {
-        "summary": {"type": "string", "maxLength": 600},
-        "steps": {"type": "array", "items": _object(step), "minItems": 1, "maxItems": 7},
+        "summary": {"type": "string", "maxLength": MAX_SUMMARY},
+        "steps": {"type": "array", "items": _object(step), "minItems": 1, "maxItems": MAX_STEPS},
     }
     return _object(members)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from agentguard.graph.model import Dependency
 from agentguard.playbooks.effects import Effects, twice
-from agentguard.playbooks.facts import MAX_LISTED, NAMED, Facts, cited, edge, unique
+from agentguard.playbooks.facts import MAX_LISTED, NAMED, Facts, by_ends, cited, edge, unique
 from agentguard.playbooks.model import Action, Draft, Phase
 from agentguard.playbooks.placing import placeholders
-from agentguard.playbooks.recovery_checks import signal_check
+from agentguard.playbooks.recovery_checks import signal_check, workflow_checks
 from agentguard.playbooks.signals import error_check
 from agentguard.playbooks.templates import Signal
 from agentguard.simulation.wording import first
@@ -87,26 +87,15 @@ def _errors(known: Facts, d: Dependency) -> str:
 
 def _callees_first(known: Facts) -> list[Dependency]:
     """Return the dependencies that carried the failure, nearest to its origin first."""
-    edges: dict[tuple[str, str], Dependency] = {}
-    for d in known.calls:
-        edges.setdefault((d.source, d.target), d)
-    by_ends: dict[tuple[str, str], Dependency] = {}
-    for d in known.graph.dependencies:
-        by_ends.setdefault((d.source, d.target), d)
-    for c in known.result.components:
-        for step in c.path:
-            if (step.source, step.target) in by_ends:
-                edges.setdefault((step.source, step.target), by_ends[step.source, step.target])
-    return list(edges.values())
+    steps = ((s.source, s.target) for c in known.result.components for s in c.path)
+    farther = (known.by_ends[ends] for ends in steps if ends in known.by_ends)
+    return list(by_ends((*known.calls, *farther)).values())
 
 
 def _rerun(known: Facts, effects: tuple[Effects, ...]) -> Draft:
-    workflows, seconds = known.workflows, known.result.observed_seconds
+    workflows = known.workflows
     names = first([w.name for w in workflows], NAMED, "workflow")
-    checks = [
-        error_check(f"Failed runs of {w.name}", w.failed, w.runs, "runs", seconds)
-        for w in workflows[:MAX_LISTED]
-    ]
+    checks = workflow_checks(known)
     said = list(twice(known, effects))
     return Draft(
         action=Action.RERUN,

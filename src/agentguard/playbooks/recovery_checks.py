@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentguard.graph.model import Component
-from agentguard.playbooks.facts import Facts, edge
+from agentguard.playbooks.facts import MAX_LISTED, Facts, edge
 from agentguard.playbooks.signals import CHECK_CALLS, calls_check, error_check, latency_check
 from agentguard.playbooks.templates import Signal
 
@@ -27,6 +27,15 @@ def signal_check(known: Facts, c: Component) -> str:
             )
         case _:
             return error_check(f"Error share of {name}", c.errors, c.invocations, "calls", seconds)
+
+
+def workflow_checks(known: Facts) -> tuple[str, ...]:
+    """Return the check of each workflow that may lose runs, the largest loss first."""
+    seconds = known.result.observed_seconds
+    return tuple(
+        error_check(f"Failed runs of {w.name}", w.failed, w.runs, "runs", seconds)
+        for w in known.workflows[:MAX_LISTED]
+    )
 
 
 def _queue_delay(known: Facts, c: Component) -> str:

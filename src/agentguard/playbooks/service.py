@@ -21,6 +21,11 @@ from agentguard.playbooks.generator import generate
 from agentguard.playbooks.model import Playbook
 from agentguard.playbooks.refining import Refiner
 from agentguard.playbooks.templates import Templates, packaged_templates
+from agentguard.playbooks.written import (
+    NoPlaybookError,
+    PlaybookNotWrittenError,
+    written_playbook,
+)
 from agentguard.simulation.model import SimulationResult
 from agentguard.simulation.naming import names_of
 from agentguard.simulation.service import (
@@ -44,13 +49,8 @@ class Wish:
     refine: bool | None = None
     """Whether a language model phrases it; None: in jobs, where one is set."""
 
-    @property
-    def question(self) -> object:
-        """What the answer depends on: plain values."""
-        return [self.condition, self.started_at, self.refine]
-
     def request(self) -> dict[str, Any]:
-        """Return it as a job stores it."""
+        """Return it as a job stores it: all that the answer depends on."""
         return {
             "condition": self.condition,
             "started_at": self.started_at,
@@ -127,12 +127,9 @@ class PlaybookService:
         """
         actor.require(Permission.READ)
         try:
-            job = await self.jobs.get(playbook_id)
-        except UnknownJobError:
+            return written_playbook(await self.jobs.get(playbook_id))
+        except (UnknownJobError, NoPlaybookError, PlaybookNotWrittenError):
             raise UnknownPlaybookError(playbook_id) from None
-        if job.kind != KIND or job.result is None:
-            raise UnknownPlaybookError(playbook_id)
-        return job.result
 
     def _check(self, wish: Wish) -> None:
         if wish.condition is not None:

@@ -1,4 +1,4 @@
-"""A trace among stored spans: read, discovered, described."""
+"""Finds a trace among the stored spans, and describes each of its spans."""
 
 from __future__ import annotations
 

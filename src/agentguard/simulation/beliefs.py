@@ -25,7 +25,7 @@ from agentguard.simulation.absorption import (
 )
 from agentguard.simulation.bits import planes, stratified
 from agentguard.simulation.call_rows import text_hashes
-from agentguard.simulation.declared import NO_FACTS, Facts
+from agentguard.simulation.declared import NO_FACTS, DeclaredFacts
 from agentguard.simulation.recording import Recording
 from agentguard.simulation.rescues import Secondary
 
@@ -115,7 +115,7 @@ def beliefs(
     *,
     seed: int,
     earlier: Counts | None = None,
-    declared: Facts = NO_FACTS,
+    declared: DeclaredFacts = NO_FACTS,
 ) -> Beliefs:
     """Return what is believed after the recorded failures.
 

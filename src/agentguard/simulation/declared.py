@@ -10,14 +10,15 @@ from agentguard.catalog.matching import Matches, match
 from agentguard.catalog.model import Catalog, OnFailure, Reference
 from agentguard.catalog.named import Named
 from agentguard.discovery.naming import identity
-from agentguard.graph.model import Component, Fallback, Graph
+from agentguard.graph.model import Basis, Component, Fallback, Graph
 
+_NEVER_OBSERVED = Basis("catalog", "declared as a standby, never observed", 0.0)
 Pair = tuple[str, str]
 """(caller, callee)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class DeclaredFacts:
     """The facts of one graph, by component id."""
 
     survives: Mapping[Pair, bool] = field(default_factory=dict)
@@ -31,10 +32,10 @@ class Facts:
     replicas: Mapping[str, int] = field(default_factory=dict)
 
 
-NO_FACTS = Facts()
+NO_FACTS = DeclaredFacts()
 
 
-def facts_of(graph: Graph, matches: Matches) -> Facts:
+def facts_of(graph: Graph, matches: Matches) -> DeclaredFacts:
     """Return what the entries of the graph's components declare of failures."""
     declared = list(_declarations(matches))
     if not declared:
@@ -47,7 +48,7 @@ def facts_of(graph: Graph, matches: Matches) -> Facts:
         if (key := (owner, primary, secondary.id)) not in known
     }
     unseen = {c.id: c for c in found.values() if c.id not in uses.named.components}
-    return Facts(
+    return DeclaredFacts(
         survives=dict(uses.survival(declared)),
         fallbacks=tuple(Fallback(*key, 0, 0) for key in sorted(found)),
         unseen=tuple(unseen[c] for c in sorted(unseen)),
@@ -69,7 +70,7 @@ def declared_graph(graph: Graph, catalog: Catalog | None) -> Graph:
     return with_standbys(graph, facts_of(graph, match(graph, catalog)))
 
 
-def with_standbys(graph: Graph, facts: Facts) -> Graph:
+def with_standbys(graph: Graph, facts: DeclaredFacts) -> Graph:
     """Return the graph with the standbys and alternatives that were never seen to take over."""
     if not facts.fallbacks:
         return graph
@@ -145,7 +146,7 @@ def _unseen(reference: Reference, like: Component) -> Component:
         id=identity(kind, reference.name, environment=like.environment).id,
         kind=kind,
         name=reference.name,
-        basis=like.basis,
+        basis=_NEVER_OBSERVED,
         evidence=(),
         environment=like.environment,
     )

@@ -14,7 +14,7 @@ from agentguard.graph.rates import observed_seconds
 from agentguard.graph.runs import Runs
 from agentguard.simulation import monte_carlo, replay_outcome, structural
 from agentguard.simulation.beliefs import beliefs
-from agentguard.simulation.declared import Facts, facts_of, with_standbys
+from agentguard.simulation.declared import DeclaredFacts, facts_of, with_standbys
 from agentguard.simulation.errors import EmptyScenarioError, NothingToReplayError
 from agentguard.simulation.hosting import Hosts
 from agentguard.simulation.methods import chosen_method, recorded
@@ -57,7 +57,7 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
     catalog: Catalog | None = None,
     graph_version: str | None = None,
-    facts: Facts | None = None,
+    facts: DeclaredFacts | None = None,
 ) -> SimulationResult:
     """Return what fails if these components, and what runs in them, fail at the same time.
 
@@ -109,7 +109,7 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
     )
 
 
-def _declared(facts: Facts, scenario: Scenario, how: Mapping[str, Mode]) -> Declared:
+def _declared(facts: DeclaredFacts, scenario: Scenario, how: Mapping[str, Mode]) -> Declared:
     """Return what is declared of the failed components."""
     down = set(scenario.closed)
     errors = any(mode.kind is FailureMode.ERRORS for mode in how.values())
@@ -138,7 +138,9 @@ def _valued(
     )
 
 
-def _radius(outcome: Outcome, graph: Graph, scenario: Scenario, facts: Facts) -> BlastRadius:
+def _radius(
+    outcome: Outcome, graph: Graph, scenario: Scenario, facts: DeclaredFacts
+) -> BlastRadius:
     """Return the blast radius among the observed components that do not fail by name."""
     unseen = {c.id for c in facts.unseen}
     others = {c.id for c in graph.components} - unseen - set(scenario.closed)
@@ -197,7 +199,7 @@ def _outcome(
     of: tuple[Graph, Runs | None, structural.Structure, Scenario],
     how: Mapping[str, Mode],
     seed: int,
-    declared: Facts,
+    declared: DeclaredFacts,
 ) -> Outcome:
     graph, _, s, scenario = of
     match method:
@@ -217,7 +219,7 @@ def _replay(
     s: structural.Structure,
     scenario: Scenario,
     seed: int,
-    declared: Facts,
+    declared: DeclaredFacts,
 ) -> Outcome:
     if runs is None or not recorded(runs):
         raise NothingToReplayError(

@@ -57,7 +57,7 @@ def without_calls(r: Recording, s: Scenario) -> list[tuple[int, int]]:
 
 
 def between(r: Recording, s: Scenario) -> dict[int, int]:
-    """Return what fails without recorded calls → the dependency through which it does."""
+    """Return component → the dependency without recorded calls through which it fails."""
     return {c: dependency for c, dependency in _silently(r, s) if not len(r.rows_of(c))}
 
 

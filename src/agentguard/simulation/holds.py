@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.simulation.beliefs import beliefs
-from agentguard.simulation.declared import NO_FACTS, Facts, with_standbys
+from agentguard.simulation.declared import NO_FACTS, DeclaredFacts, with_standbys
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.methods import recorded
 from agentguard.simulation.model import SimulationResult
@@ -36,7 +36,7 @@ class Holding:
 
 
 def holding(
-    graph: Graph, runs: Runs | None, result: SimulationResult, declared: Facts = NO_FACTS
+    graph: Graph, runs: Runs | None, result: SimulationResult, declared: DeclaredFacts = NO_FACTS
 ) -> Holding | None:
     """Return how to simulate holds of this failure; None without recorded runs.
 
@@ -52,7 +52,9 @@ def holding(
     return Holding(without(()), without)
 
 
-def _replayed(graph: Graph, runs: Runs, result: SimulationResult, declared: Facts) -> LossesWithout:
+def _replayed(
+    graph: Graph, runs: Runs, result: SimulationResult, declared: DeclaredFacts
+) -> LossesWithout:
     model = Model.of(graph, runs, seed=result.seed)
     outage = Outage(result.scenario.failed)
 
@@ -65,7 +67,9 @@ def _replayed(graph: Graph, runs: Runs, result: SimulationResult, declared: Fact
     return without
 
 
-def _drawn(graph: Graph, runs: Runs, result: SimulationResult, declared: Facts) -> LossesWithout:
+def _drawn(
+    graph: Graph, runs: Runs, result: SimulationResult, declared: DeclaredFacts
+) -> LossesWithout:
     modes = {component: parse_mode(text) for component, text in result.modes.items()}
 
     def without(edges: Iterable[Edge]) -> Mapping[str, float]:
@@ -82,5 +86,5 @@ def _drawn(graph: Graph, runs: Runs, result: SimulationResult, declared: Facts) 
     return without
 
 
-def _with_survivors(declared: Facts, edges: Iterable[Edge]) -> Facts:
+def _with_survivors(declared: DeclaredFacts, edges: Iterable[Edge]) -> DeclaredFacts:
     return replace(declared, survives={**declared.survives, **dict.fromkeys(edges, True)})

@@ -22,7 +22,7 @@ from agentguard.graph.runs import Runs, no_runs
 from agentguard.simulation.beliefs import Basis, Beliefs, Rescue, beliefs
 from agentguard.simulation.bits import DRAWS
 from agentguard.simulation.cascade import Cascade, Trials, spread
-from agentguard.simulation.declared import NO_FACTS, Facts
+from agentguard.simulation.declared import NO_FACTS, DeclaredFacts
 from agentguard.simulation.faults import faults_by_component, latency_factors
 from agentguard.simulation.methods import recorded
 from agentguard.simulation.model import Outcome, Scenario
@@ -66,7 +66,7 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
     modes: Modes,
     *,
     seed: int,
-    declared: Facts = NO_FACTS,
+    declared: DeclaredFacts = NO_FACTS,
     threads: int = 1,
 ) -> Outcome:
     """Return what is expected to fail; what is declared overrides what was seen.
@@ -85,7 +85,7 @@ def simulate_all(
     scenarios: Sequence[tuple[Scenario, Modes]],
     *,
     seed: int,
-    declared: Facts = NO_FACTS,
+    declared: DeclaredFacts = NO_FACTS,
     threads: int = 1,
 ) -> list[Outcome]:
     """Return what is expected to fail in each scenario, with common random numbers."""
@@ -177,7 +177,7 @@ class _World:
         return found.watched
 
 
-def _world(graph: Graph, runs: Runs | None, seed: int, declared: Facts) -> _World:
+def _world(graph: Graph, runs: Runs | None, seed: int, declared: DeclaredFacts) -> _World:
     """Return what is known of a graph.
 
     Without recorded runs, its counts of absorbed and propagated failures are used.

@@ -76,13 +76,18 @@ def is_ui(scope: Scope) -> bool:
 
 def accepts_html(scope: Scope) -> bool:
     """Return whether the Accept header names text/html, as those of browsers do for pages."""
+    return accepts(scope, "text/html")
+
+
+def accepts(scope: Scope, media_type: str) -> bool:
+    """Return whether the Accept header names this type itself; ranges such as `*/*` do not."""
     ranges = [each for value in header_values(scope, b"accept") for each in value.split(",")]
-    return any(_names_html(each) for each in ranges)
+    return any(_names(each, media_type) for each in ranges)
 
 
-def _names_html(media_range: str) -> bool:
+def _names(media_range: str, media_type: str) -> bool:
     name, *parameters = (part.strip().casefold() for part in media_range.split(";"))
-    return name == "text/html" and not any(
+    return name == media_type and not any(
         re.fullmatch(r"q=0(\.0{0,3})?", each.replace(" ", "")) for each in parameters
     )
 

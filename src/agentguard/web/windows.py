@@ -43,6 +43,17 @@ def window_of(
     return parse_window(since=since, until=until, lookback=lookback, now=state.app.scans.clock())
 
 
+def times_of(
+    state: AppState, since: str | None, until: str | None
+) -> tuple[int | None, int | None]:
+    """Return the times (ns) between which a list shows; None: no limit.
+
+    Raises TimeWindowError.
+    """
+    window = window_of(state, since, until, None)
+    return (None, None) if window is None else (window.since, window.until)
+
+
 def _window(
     state: StateOf,
     since: SinceParameter = None,

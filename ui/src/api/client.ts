@@ -12,7 +12,7 @@ const KEY = 'agentguard.key'
 /** What proves who asks: a session's token for changes, or an API key for this tab. */
 export const credentials = { csrf: null as string | null, key: sessionStorage.getItem(KEY) }
 
-export function useKey(key: string | null) {
+export function keepKey(key: string | null) {
   credentials.key = key
   if (key) sessionStorage.setItem(KEY, key)
   else sessionStorage.removeItem(KEY)
@@ -101,8 +101,8 @@ export function upload(path: string, file: File, told: (share: number) => void, 
     request.onerror = () => reject(new Problem(0, UNREACHABLE, 'The server cannot be reached.'))
     request.onabort = () => reject(new DOMException('aborted', 'AbortError'))
     request.onload = () => {
-      const document: unknown = JSON.parse(request.responseText || 'null')
-      if (request.status < 300) resolve(document)
+      const document = parsed(request.responseText)
+      if (request.status < 300 && document !== undefined) resolve(document)
       else reject(problemOf(request.status, document))
     }
     signal.addEventListener('abort', () => request.abort())
@@ -110,4 +110,13 @@ export function upload(path: string, file: File, told: (share: number) => void, 
     form.append('file', file)
     request.send(form)
   })
+}
+
+/** Return the JSON document; undefined for what a proxy answers instead. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text || 'null')
+  } catch {
+    return undefined
+  }
 }

@@ -1,7 +1,7 @@
 // Who is signed in. Where nobody is, a dialog stands over the page, which keeps what was typed.
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState, type FormEvent } from 'react'
-import { answered, api, BASE, credentials, Problem, useKey as keepKey, type Schemas } from '../api/client'
+import { answered, api, BASE, credentials, keepKey, Problem, type Schemas } from '../api/client'
 import { Failure } from '../parts/states'
 
 export type Me = Schemas['MeDocument']
@@ -72,10 +72,4 @@ export function SignIn() {
       </form>
     </div>
   )
-}
-
-export async function signOut() {
-  if (credentials.key) keepKey(null)
-  else await answered(api.POST('/api/auth/sign-out', { body: { everywhere: false } }))
-  location.assign(`${BASE}/`)
 }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 from google import genai
@@ -18,6 +16,8 @@ from agentguard.playbooks.language_models import (
     Refusal,
     Schema,
     Usage,
+    delay_seconds,
+    unfinished,
 )
 
 _RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
@@ -72,9 +72,7 @@ class GeminiModel:
             return Refusal("it returned no answer", usage)
         ended = candidates[0].finish_reason
         if ended is not None and ended is not types.FinishReason.STOP:
-            cut = ended is types.FinishReason.MAX_TOKENS
-            why = "the answer was cut off" if cut else "the answer was withheld"
-            return Refusal(f"{why} ({ended.value})", usage)
+            return unfinished(ended.value, usage, cut_off=ended is types.FinishReason.MAX_TOKENS)
         content = candidates[0].content
         parts = (content.parts if content else None) or []
         text = "".join(part.text for part in parts if part.text and not part.thought)
@@ -98,16 +96,10 @@ def gemini_model(key: str, model: str, base_url: str | None, timeout_seconds: fl
 def _failed(error: errors.APIError) -> Refusal:
     """Return why the request was refused; raise ModelUnavailableError if it may succeed later."""
     if error.code in _RETRYABLE:
-        raise ModelUnavailableError(f"it answered with status {error.code}", _wait(error))
+        headers = getattr(error.response, "headers", None) or {}
+        wait = delay_seconds(headers.get("retry-after"))
+        raise ModelUnavailableError(f"it answered with status {error.code}", wait)
     return Refusal(f"the request was refused with status {error.code} ({error.status})")
-
-
-def _wait(error: errors.APIError) -> float | None:
-    headers: Mapping[str, Any] = getattr(error.response, "headers", None) or {}
-    try:
-        return max(0.0, float(headers["retry-after"]))
-    except (KeyError, ValueError):
-        return None
 
 
 def _usage(found: types.GenerateContentResponseUsageMetadata | None) -> Usage:

@@ -15,6 +15,8 @@ from agentguard.playbooks.language_models import (
     Refusal,
     Schema,
     Usage,
+    delay_seconds,
+    unfinished,
 )
 
 _RETRYABLE = frozenset({408, 409, 429, 500, 502, 503, 504})
@@ -73,9 +75,8 @@ class OpenAIModel:
             return Refusal("it returned no answer", usage)
         choice = found.choices[0]
         if choice.finish_reason != "stop":
-            cut = choice.finish_reason == "length"
-            why = "the answer was cut off" if cut else "the answer was withheld"
-            return Refusal(f"{why} ({choice.finish_reason})", usage)
+            cut_off = choice.finish_reason == "length"
+            return unfinished(choice.finish_reason, usage, cut_off=cut_off)
         if choice.message.refusal:
             return Refusal("it refused to answer", usage)
         text = choice.message.content
@@ -95,9 +96,8 @@ def openai_model(key: str, model: str, base_url: str, timeout_seconds: float) ->
 def _failed(error: openai.APIStatusError) -> Refusal:
     """Return why the request was refused; raise ModelUnavailableError if it may succeed later."""
     if error.status_code in _RETRYABLE:
-        wait = error.response.headers.get("retry-after", "")
-        seconds = float(wait) if wait.replace(".", "", 1).isdigit() else None
-        raise ModelUnavailableError(f"it answered with status {error.status_code}", seconds)
+        wait = delay_seconds(error.response.headers.get("retry-after"))
+        raise ModelUnavailableError(f"it answered with status {error.status_code}", wait)
     return Refusal(f"the request was refused with status {error.status_code}")
 
 

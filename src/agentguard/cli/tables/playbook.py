@@ -1,4 +1,4 @@
-"""A playbook on one screen; long lists with --full."""
+"""Prints a playbook that fits on one screen; `--full` adds the long lists."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ from agentguard.web.schemas.audit import (
     VerifyRequest,
 )
 from agentguard.web.state import AppState, DocumentResponse, StateOf
-from agentguard.web.windows import window_of
+from agentguard.web.windows import times_of
 
 router = APIRouter(prefix="/api/audit", tags=["audit"])
 
@@ -97,8 +97,7 @@ FormatParameter = Annotated[
 def _times(
     state: StateOf, since: SinceParameter = None, until: UntilParameter = None
 ) -> tuple[int | None, int | None]:
-    window = window_of(state, since, until, None)
-    return (None, None) if window is None else (window.since, window.until)
+    return times_of(state, since, until)
 
 
 def _filter(

@@ -16,6 +16,7 @@ from agentguard.incidents.store import IncidentCursor, IncidentFilter
 from agentguard.simulation.severities import Severity
 from agentguard.traces.window_parsing import LONGEST_TEXT
 from agentguard.web.auth import ActorOf
+from agentguard.web.pages import accepts
 from agentguard.web.permissions import requires
 from agentguard.web.preconditions import ExpectedVersion, OptionalVersion, entity_tag
 from agentguard.web.schemas.incidents import (
@@ -32,7 +33,7 @@ from agentguard.web.schemas.incidents import (
     TransitionRequest,
 )
 from agentguard.web.state import AppState, DocumentResponse, StateOf
-from agentguard.web.windows import window_of
+from agentguard.web.windows import times_of
 
 router = APIRouter(prefix="/api/incidents", tags=["incidents"])
 
@@ -97,8 +98,7 @@ EventsLimitParameter = Annotated[int, Query(ge=1, le=_MOST_EVENTS, description="
 def _times(
     state: StateOf, since: SinceParameter = None, until: UntilParameter = None
 ) -> tuple[int | None, int | None]:
-    window = window_of(state, since, until, None)
-    return (None, None) if window is None else (window.since, window.until)
+    return times_of(state, since, until)
 
 
 def _filter(
@@ -318,8 +318,10 @@ async def post_link(
             actor, incident_id, wanted.simulation, expected=expected
         )
     else:
-        playbook = wanted.playbook or ""
-        found = await incidents.link_playbook(actor, incident_id, playbook, expected=expected)
+        assert wanted.playbook is not None  # noqa: S101 - LinkRequest has checked it
+        found = await incidents.link_playbook(
+            actor, incident_id, wanted.playbook, expected=expected
+        )
     return await _shown(state, found)
 
 
@@ -337,7 +339,7 @@ async def get_post_mortem(incident_id: IdParameter, request: Request, state: Sta
     """
     document = await state.app.incident_views.post_mortem(incident_id)
     tag = entity_tag(document["version"])
-    if _MARKDOWN in request.headers.get("accept", ""):
+    if accepts(request.scope, _MARKDOWN):
         return PlainTextResponse(document["markdown"], headers=tag, media_type=_MARKDOWN)
     return DocumentResponse(document, headers=tag)
 

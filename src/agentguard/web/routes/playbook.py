@@ -45,9 +45,9 @@ async def post_playbook(wanted: PlaybookRequest, state: StateOf, actor: ActorOf)
     def resolve() -> tuple[object, Compute]:
         resolved = simulations.resolve_in(selected, failure)
         compute = partial(playbooks.write, actor, resolved, wish)
-        return [resolved.parameters, wish.question], compute
+        return [resolved.parameters, wish.request()], compute
 
-    question = [failure.question, wish.question]
+    question = [failure.question, wish.request()]
     return await state.answer_named(selected, "playbook", question, resolve)
 
 

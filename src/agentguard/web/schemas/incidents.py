@@ -125,7 +125,7 @@ class IncidentProofDocument(Document):
 
 
 class IncidentDocument(IncidentRecordDocument):
-    """An incident with all that belongs to it but its timeline."""
+    """An incident with everything except its timeline."""
 
     next_states: list[State] = Field(description="Those that it can be moved to.")
     components: list[PlacedDocument]

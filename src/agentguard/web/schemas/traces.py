@@ -94,5 +94,5 @@ class TraceDocument(Document):
     parent_cycles: int
     notes: list[str] = Field(description="What is missing, cut or left out, in sentences.")
     spans: list[TreeSpanDocument] = Field(
-        description="As a tree: parents before their children, siblings by start."
+        description="In tree order: each parent before its children, siblings by start time."
     )
