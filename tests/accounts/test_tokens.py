@@ -191,6 +191,7 @@ def test_a_changed_token_is_refused():
 @pytest.mark.parametrize(
     ("algorithm", "text"),
     [("HS256", "short"), ("EdDSA", "no pem"), ("ES256", KEYS["EdDSA"]), ("RS256", "")],
+    ids=["short", "no pem", "of another algorithm", "empty"],  # a key made anew is no name
 )
 def test_a_key_that_does_not_fit_is_refused_without_being_shown(algorithm: str, text: str):
     with pytest.raises(BadTokenKeyError) as refused:
