@@ -38,6 +38,19 @@ async function violations(page) {
 
 const HOSTILE = 'gpt\u202e<img src=x onerror=alert(1)>'
 
+async function asked(method, path, body, headers = {}) {
+  const answer = await fetch(url + path, {
+    method,
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: body && JSON.stringify(body),
+  })
+  if (!answer.ok) throw new Error(`${method} ${path}: ${await answer.text()}`)
+  return answer.json()
+}
+
+const simulated = await asked('POST', '/api/simulate', { agent_ids: ['demo/model:gpt-4o'], dataset: 'demo' })
+const incident = await asked('POST', '/api/incidents', { simulation: simulated.id, title: HOSTILE, owner: HOSTILE, note: `${HOSTILE}\nsecond line` })
+
 const PAGES = {
   fleet: ['/?dataset=demo', '.label'],
   selected: ['/?dataset=demo&sel=demo/model:gpt-4o', '.detail .factors'],
@@ -46,6 +59,9 @@ const PAGES = {
   component: ['/component?dataset=demo&id=demo/model:gpt-4o', '.facts'],
   risk: ['/component?dataset=demo&id=demo/model:gpt-4o&tab=risk', '.factors'],
   'what-if': ['/what-if?dataset=demo&fail=demo/model:gpt-4o', '.answer'],
+  incidents: ['/incidents', 'td.title'],
+  incident: [`/incidents?id=${incident.id}`, '.steps li'],
+  'incident form': ['/incidents?open=new&dataset=demo', '.sheet'],
   coverage: ['/coverage?dataset=demo', '.tiles'],
   catalog: ['/catalog?dataset=demo', 'table'],
   scan: ['/scan', 'pre'],
@@ -111,6 +127,65 @@ for (const [name, [path, ready]] of Object.entries(PAGES)) {
   await page.waitForSelector('.label')
   const text = await page.locator('.label').first().textContent()
   tell('hostile', { wrong, asked, text, images: await page.locator('img').count() })
+  await close()
+}
+
+{
+  // opened from a simulation, by keyboard alone; somebody else is faster once
+  const { page, wrong, close } = await opened('/what-if?dataset=demo&fail=demo/model:gpt-4o')
+  await page.waitForSelector('.answer')
+  await page.getByRole('button', { name: 'Open an incident' }).press('Enter')
+  await page.getByLabel('Title').fill('gpt-4o is down')
+  await page.getByRole('button', { name: 'Open the incident' }).press('Enter')
+  await page.waitForSelector('.steps li')
+  const id = new URL(page.url()).searchParams.get('id')
+  const tag = { 'If-Match': '"1"' }
+  const offered = await page.locator('.actions .buttons button').allTextContents()
+  await page.getByLabel('Note for the timeline').fill('looking at it')
+  await asked('POST', `/api/incidents/${id}/assign`, { owner: 'team-other' }, tag)
+  await page.getByRole('button', { name: 'Acknowledge' }).press('Enter')
+  const conflict = await page.textContent('.actions .failure p')
+  const kept = await page.inputValue('.actions textarea')
+  const ownerBefore = await page.inputValue('.actions input')
+  await page.getByRole('button', { name: 'Show the newest version', exact: true }).press('Enter')
+  await page.waitForFunction(() => document.querySelector('.actions input').value === 'team-other')
+  await page.getByRole('button', { name: 'Acknowledge' }).press('Enter')
+  await page.waitForSelector('.progress-line li[aria-current]:nth-child(2)')
+  await page.waitForFunction(() => document.querySelector('.actions textarea').value === '')
+  await page.getByRole('button', { name: 'Write and link it' }).press('Enter')
+  await page.getByText('Linked to this incident').waitFor()
+  await page.getByRole('button', { name: 'Note that it is done' }).first().press('Enter')
+  await page.getByText('Noted in the timeline').waitFor()
+  await page.getByRole('button', { name: 'Show the draft' }).press('Enter')
+  const draft = await page.textContent('pre.draft')
+  await page.getByText('Step 1 done: ').first().waitFor()
+  const timeline = await page.locator('.timeline li b').allTextContents()
+  tell('incident', {
+    wrong: wrong.filter((each) => !each.includes('412')), id, offered, conflict, kept, ownerBefore, draft, timeline,
+    impact: await page.textContent('.impact'), answer: simulated.answer,
+  })
+  await close()
+}
+
+{
+  // reported by a person, then simulated: what is lost is known from then on
+  const reported = await asked('POST', '/api/incidents', { title: 'Refunds fail', severity: 'MEDIUM', components: ['PaymentAgent'], dataset: 'demo' })
+  const { page, wrong, close } = await opened(`/incidents?id=${reported.id}`)
+  await page.waitForSelector('.steps li')
+  const unknown = await page.textContent('.impact')
+  await page.getByRole('link', { name: 'Simulate the failure of' }).press('Enter')
+  await page.getByRole('button', { name: 'Link it to the incident' }).press('Enter')
+  await page.waitForSelector('.progress-line')
+  tell('linked', { wrong, unknown, impact: await page.textContent('.impact'), address: page.url().split('id=')[1] === reported.id })
+  await close()
+}
+
+{
+  const { page, wrong, close } = await opened(`/incidents?id=${incident.id}`)
+  await page.waitForSelector('.noted')
+  await page.getByRole('button', { name: 'Show the draft' }).click()
+  await page.waitForSelector('pre.draft')
+  tell('hostile incident', { wrong, title: await page.textContent('h1'), note: await page.textContent('.noted'), images: await page.locator('img').count() })
   await close()
 }
 

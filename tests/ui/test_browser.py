@@ -34,6 +34,9 @@ PAGES = (
     "component",
     "risk",
     "what-if",
+    "incidents",
+    "incident",
+    "incident form",
     "coverage",
     "catalog",
     "scan",
@@ -128,6 +131,53 @@ def test_hostile_names_are_text_and_show_what_turns_the_direction(found):
 
     assert hostile["text"].startswith("gpt\\u{202e}<img src=x onerror=alert(1)>")
     assert (hostile["asked"], hostile["images"], hostile["wrong"]) == (False, 0, [])
+
+
+def test_an_incident_is_opened_from_a_simulation_and_worked_on_by_keyboard(found, server: Server):
+    incident = found["incident"]
+    stored = httpx.get(f"{server.url}/api/incidents/{incident['id']}", timeout=60).json()
+
+    assert incident["wrong"] == []
+    assert incident["impact"] == incident["answer"] == stored["impact"]["answer"]
+    assert incident["offered"] == ["Acknowledge", "Mark as mitigated", "Resolve", "Add the note"]
+    assert (stored["title"], stored["state"]) == ("gpt-4o is down", "acknowledged")
+    assert stored["playbook"] is not None
+    assert incident["timeline"] == [
+        "Noted",
+        "Playbook linked",
+        "Acknowledged",
+        "Assigned",
+        "Opened",
+    ]
+    assert incident["draft"].startswith("# Post-mortem: gpt")
+
+
+def test_a_change_that_somebody_else_overtook_is_refused_and_loses_no_text(found, server: Server):
+    incident = found["incident"]
+    events = httpx.get(f"{server.url}/api/incidents/{incident['id']}/events", timeout=60).json()
+
+    assert incident["conflict"].startswith("Somebody changed this incident after you read it")
+    assert incident["kept"] == "looking at it"
+    assert incident["ownerBefore"] == ""
+    assert [each["note"] for each in events["events"] if each["kind"] == "acknowledged"] == [
+        "looking at it"
+    ]
+
+
+def test_a_reported_incident_is_simulated_later(found):
+    linked = found["linked"]
+
+    assert linked["unknown"].startswith("No simulation is linked")
+    assert linked["impact"].startswith("If PaymentAgent fails, ")
+    assert (linked["address"], linked["wrong"]) == (True, [])
+
+
+def test_hostile_titles_and_notes_of_incidents_are_text(found):
+    hostile = found["hostile incident"]
+
+    assert hostile["title"] == "gpt\\u{202e}<img src=x onerror=alert(1)>"
+    assert hostile["note"] == f"{hostile['title']}\nsecond line"
+    assert (hostile["images"], hostile["wrong"]) == (0, [])
 
 
 def test_an_unreachable_server_is_said_and_the_page_stays(found):

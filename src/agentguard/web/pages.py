@@ -26,7 +26,7 @@ SIGN_IN_PATHS = frozenset(
     }
 )
 """What whoever has no credentials yet may ask for."""
-UI_PATHS = frozenset({"/component", "/what-if", "/coverage", "/catalog", "/scan"})
+UI_PATHS = frozenset({"/component", "/what-if", "/incidents", "/coverage", "/catalog", "/scan"})
 """Pages of the UI, besides `/` for whoever accepts HTML. They hold no data."""
 UI_FILES = "/ui-files/"
 """Below it, what the pages are made of."""

@@ -9,13 +9,14 @@ import { Text } from '../parts/Text'
 import { chooseTheme, useTheme } from './appearance'
 import { useNewest } from './live'
 import { PAGES } from './pages'
-import { isSignedOut, SignIn, useMe } from './session'
+import { Account, isSignedOut, SignIn, useMe, type Me } from './session'
 import { useView } from './view'
 
 const LAZY: Record<string, ComponentType> = {
   '/component': lazy(() => import('../component/ComponentPage').then((m) => ({ default: m.ComponentPage }))),
   '/coverage': lazy(() => import('../coverage/CoveragePage').then((m) => ({ default: m.CoveragePage }))),
   '/catalog': lazy(() => import('../catalog/CatalogPage').then((m) => ({ default: m.CatalogPage }))),
+  '/incidents': lazy(() => import('../incidents/IncidentsPage').then((m) => ({ default: m.IncidentsPage }))),
   '/scan': lazy(() => import('../scan/ScanPage').then((m) => ({ default: m.ScanPage }))),
   '/what-if': lazy(() => import('../what_if/WhatIfPage').then((m) => ({ default: m.WhatIfPage }))),
 }
@@ -27,7 +28,7 @@ export function App() {
   return (
     <>
       <a className="skip" href="#main">Skip to the page</a>
-      <TopBar />
+      <TopBar me={signedOut ? undefined : me.data} />
       <Navigation />
       <main id="main" tabIndex={-1}>
         {me.error && !signedOut ? <Failure error={me.error} retry={() => void me.refetch()} /> : me.data && <Pages />}
@@ -66,7 +67,7 @@ function Navigation() {
 
 const WINDOWS = [['', 'All of it'], ['15m', 'Last 15 min'], ['1h', 'Last hour'], ['24h', 'Last 24 h'], ['7d', 'Last 7 days']] as const
 
-function TopBar() {
+function TopBar({ me }: { me: Me | undefined }) {
   const { params, change, selection } = useView()
   const datasets = useDatasets()
   const theme = useTheme()
@@ -92,6 +93,7 @@ function TopBar() {
       <Changes dataset={shown} />
       <span className="grow" />
       <a href="docs">API</a>
+      {me && <Account me={me} />}
       <button type="button" onClick={() => chooseTheme(theme === 'dark' ? 'light' : 'dark')}>{theme === 'dark' ? 'Light' : 'Dark'}</button>
     </header>
   )

@@ -3,6 +3,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState, type FormEvent } from 'react'
 import { answered, api, BASE, credentials, keepKey, Problem, type Schemas } from '../api/client'
 import { Failure } from '../parts/states'
+import { Text } from '../parts/Text'
 
 export type Me = Schemas['MeDocument']
 
@@ -40,7 +41,7 @@ export function SignIn() {
         const body = { name: text('name'), password: text('password') }
         credentials.csrf = (await answered(api.POST('/api/auth/sign-in', { body }))).csrf_token
       }
-      await queries.resetQueries()
+      await queries.invalidateQueries()
     } catch (failure) {
       if (withKey) keepKey(null)
       setError(failure)
@@ -70,6 +71,34 @@ export function SignIn() {
             : <>Single sign-on and the first user: <a href={`${BASE}/sign-in`}>the sign-in page</a>.</>}
         </p>
       </form>
+    </div>
+  )
+}
+
+const KIND_WORDS: Partial<Record<Me['kind'], string>> = { loopback: 'This machine', api_key: 'API key', proxy: 'Proxy' }
+
+/** Who is signed in, and the way out. */
+export function Account({ me }: { me: Me }) {
+  const queries = useQueryClient()
+  const [error, setError] = useState<unknown>(null)
+  const { user, kind, id } = me
+
+  async function signOut() {
+    try {
+      if (credentials.key) keepKey(null)
+      else await answered(api.POST('/api/auth/sign-out', { body: { everywhere: false } }))
+      credentials.csrf = null
+      await queries.resetQueries()
+    } catch (failure) {
+      setError(failure)
+    }
+  }
+
+  return (
+    <div className="account">
+      <span title={id}>{user ? <><Text of={user.name} clip /><small>{user.role}</small></> : <>{KIND_WORDS[kind] ?? kind}</>}</span>
+      {(user !== null || credentials.key !== null) && <button type="button" onClick={() => void signOut()}>Sign out</button>}
+      {error !== null && <span className="bad" role="alert">{error instanceof Error ? error.message : String(error)}</span>}
     </div>
   )
 }

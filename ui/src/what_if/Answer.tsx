@@ -1,8 +1,12 @@
 // The numbers of a simulation, all of them the API's.
-import { useMutation } from '@tanstack/react-query'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
+import { useLocation } from 'wouter'
 import { answered, api, type Schemas } from '../api/client'
 import type { Simulation } from '../api/queries'
+import { may, useMe } from '../app/session'
+import { useView } from '../app/view'
+import { incidentOf, linkSimulation } from '../incidents/api'
 import { about, count, percent, score, time } from '../parts/numbers'
 import { Failure } from '../parts/states'
 import { Text } from '../parts/Text'
@@ -60,15 +64,33 @@ export function Answer({ simulation: s, wanted }: { simulation: Simulation; want
 }
 
 function Save({ wanted }: { wanted: Schemas['SimulationRequest'] }) {
-  const [saved, setSaved] = useState<typeof wanted | null>(null)
+  const me = useMe()
+  const { params, to } = useView()
+  const [, go] = useLocation()
+  const queries = useQueryClient()
+  const [saved, setSaved] = useState<{ wanted: typeof wanted; id: string } | null>(null)
   const saving = useMutation({
     mutationFn: () => answered<Simulation>(api.POST('/api/simulate', { body: { ...wanted, preview: false } }) as never),
-    onSuccess: () => setSaved(wanted),
+    onSuccess: ({ id }) => { if (id) setSaved({ wanted, id }) },
   })
+  const id = saved?.wanted === wanted ? saved.id : null
+  const incident = params.get('incident')
+  const linking = useMutation({
+    mutationFn: async (simulation: string) => linkSimulation(await incidentOf(incident ?? ''), simulation),
+    onSuccess: (now) => queries.setQueryData(['incident', now.id], now),
+  })
+  const lead = async () => {
+    const simulation = id ?? (await saving.mutateAsync().catch(() => null))?.id
+    if (!simulation) return
+    if (!incident) go(to('/incidents', { open: 'new', simulation }))
+    else if (await linking.mutateAsync(simulation).catch(() => null)) go(to('/incidents', { id: incident }))
+  }
   return (
     <footer>
       {saving.error && <Failure error={saving.error} />}
-      <button type="button" className="primary" disabled={saving.isPending || saved === wanted} onClick={() => saving.mutate()}>{saved === wanted ? 'Stored, and in the audit log' : 'Store this simulation'}</button>
+      {linking.error && <Failure error={linking.error} />}
+      <button type="button" className="primary" disabled={saving.isPending || id !== null} onClick={() => saving.mutate()}>{id ? 'Stored, and in the audit log' : 'Store this simulation'}</button>
+      {may(me.data, 'operate') && <button type="button" disabled={saving.isPending || linking.isPending} onClick={() => void lead()}>{incident ? 'Link it to the incident' : 'Open an incident'}</button>}
       <button type="button" onClick={() => void navigator.clipboard.writeText(location.href)}>Copy the link</button>
     </footer>
   )

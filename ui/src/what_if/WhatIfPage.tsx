@@ -5,6 +5,7 @@ import { answered, api, type Schemas } from '../api/client'
 import { useColumns, type Columns, type Simulation } from '../api/queries'
 import { may, useMe } from '../app/session'
 import { useView } from '../app/view'
+import { NameSet } from '../parts/NameSet'
 import { about } from '../parts/numbers'
 import { Failure, Waiting } from '../parts/states'
 import { shown, Text } from '../parts/Text'
@@ -99,26 +100,12 @@ interface SetProps {
 }
 
 function FailingSet({ columns, failing, onChange }: SetProps) {
-  const [text, setText] = useState('')
-  const names = useMemo(() => new Map(columns?.components.id.map((id, i) => [id, columns.components.name[i] ?? id])), [columns])
-  const add = () => {
-    const wanted = text.trim()
-    if (wanted && !failing.includes(wanted)) onChange([...failing, wanted])
-    setText('')
-  }
+  const known = useMemo(() => new Map(columns?.components.id.map((id, i) => [id, columns.components.name[i] ?? id])), [columns])
   return (
-    <form onSubmit={(e) => { e.preventDefault(); add() }}>
+    <section>
       <h2>Failing</h2>
-      <ul className="chips">
-        {failing.map((id) => (
-          <li key={id}><Text of={names.get(id) ?? id} /><button type="button" aria-label={`Remove ${shown(names.get(id) ?? id)}`} onClick={() => onChange(failing.filter((each) => each !== id))}>×</button></li>
-        ))}
-      </ul>
-      <label className="add">Add a component or group
-        <span><input list="components" value={text} onChange={(e) => setText(e.target.value)} placeholder="gpt-4o or provider:openai" /><button type="submit">Add</button></span>
-      </label>
-      <datalist id="components">{columns?.components.id.slice(0, 2000).map((id) => <option key={id} value={id} />)}</datalist>
-    </form>
+      <NameSet label="Add a component or group" chosen={failing} known={known} placeholder="gpt-4o or provider:openai" onChange={onChange} />
+    </section>
   )
 }
 

@@ -1,0 +1,122 @@
+// The playbook of an incident: the linked one or, until one is, that for where it began.
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { answered, api, type Schemas } from '../api/client'
+import { may, useMe } from '../app/session'
+import { about, count, milliseconds, plural, time } from '../parts/numbers'
+import { Failure, Waiting } from '../parts/states'
+import { Text } from '../parts/Text'
+import { Refused } from './Actions'
+import { linkPlaybook, note, useChange, type Incident } from './api'
+
+type Playbook = Schemas['PlaybookDocument']
+type Step = Schemas['PlaybookStepDocument']
+
+const LOOK_EVERY = 1000
+
+interface Props {
+  incident: Incident
+  take: (now?: Incident) => void
+}
+
+export function PlaybookPanel({ incident, take }: Props) {
+  const me = useMe()
+  const maySimulate = may(me.data, 'simulate')
+  const mayOperate = may(me.data, 'operate') && !incident.merged_into
+  const { dataset } = incident.links
+  const wanted = { agent_ids: [incident.affected_first.id], groups: [], modes: ['outage'], seed: 0, dataset }
+  const generated = useQuery({
+    queryKey: ['playbook', incident.affected_first.id, dataset],
+    enabled: maySimulate && incident.playbook === null,
+    retry: false,
+    queryFn: ({ signal }) => answered<Playbook>(api.POST('/api/playbook', { body: { ...wanted, refine: false, background: false }, signal }) as never),
+  })
+  const linking = useChange(incident.id, take)
+  const writing = useMutation({ mutationFn: () => written(wanted) })
+  const keep = async () => {
+    const id = await writing.mutateAsync().catch(() => null)
+    if (id) linking.mutate(() => linkPlaybook(incident, id))
+  }
+  const playbook = incident.playbook ?? generated.data
+  const busy = writing.isPending || linking.isPending
+  return (
+    <section className="panel">
+      <header className="page-head">
+        <h2 className="grow">Playbook</h2>
+        {!incident.playbook && generated.data && mayOperate && <button type="button" disabled={busy} onClick={() => void keep()}>{busy ? 'Writing …' : 'Write and link it'}</button>}
+      </header>
+      {writing.error && <Failure error={writing.error} />}
+      {linking.error && <Refused error={linking.error} onShow={() => { take(); linking.reset() }} />}
+      {!incident.playbook && !maySimulate && <p className="note">No playbook is linked. Generating one needs the permission “simulate”, which you do not have.</p>}
+      {!incident.playbook && maySimulate && generated.isPending && <Waiting what="the playbook" />}
+      {!incident.playbook && generated.error && <><p className="note">No playbook is linked, and none can be generated for <Text of={incident.affected_first.name} />.</p><Failure error={generated.error} retry={() => void generated.refetch()} /></>}
+      {playbook && (
+        <>
+          <p className="note">{incident.playbook ? 'Linked to this incident, as it was then.' : <>Generated now for <Text of={incident.affected_first.name} />, from the newest graph; not linked yet.</>} <Origin playbook={playbook} /></p>
+          <ol className="steps">{playbook.steps.map((step, i) => <StepItem key={step.id} step={step} number={i + 1} incident={incident} take={take} mayOperate={mayOperate} />)}</ol>
+          <p className="note">{playbook.estimated_recovery_time ? `Past recoveries took ${seconds(playbook.estimated_recovery_time.shortest_seconds)} to ${seconds(playbook.estimated_recovery_time.longest_seconds)} (seen: ${count(playbook.estimated_recovery_time.recoveries)}).` : <Text of={playbook.estimated_recovery_time_reason ?? ''} />} {playbook.unknown && <Text of={playbook.unknown} />}</p>
+        </>
+      )}
+    </section>
+  )
+}
+
+const seconds = (n: number) => milliseconds(n * 1000)
+
+/** Write the playbook as a job, with a language model where one is set; returns the job's id. */
+async function written(wanted: object): Promise<string> {
+  const body = { ...wanted, background: true } as Schemas['PlaybookRequest']
+  const job = await answered<Schemas['JobSummary']>(api.POST('/api/playbook', { body }) as never)
+  for (;;) {
+    const now = await answered(api.GET('/api/jobs/{job_id}', { params: { path: { job_id: job.id } } }))
+    if (now.state === 'succeeded') return job.id
+    if (now.error) throw new Error(now.error.message)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY))
+  }
+}
+
+/** Whether a language model phrased the playbook. */
+function Origin({ playbook }: { playbook: Playbook }) {
+  const { refinement: r } = playbook
+  if (!r) return <>Deterministic: no language model was asked.</>
+  const cost = r.cost === null ? '' : `, at a cost of ${about(r.cost)}`
+  if (r.state === 'accepted') return <><b>Refined by <Text of={r.model} /></b> in {milliseconds(r.latency_ms)}{cost}; what it says was checked against the facts.</>
+  return <>Deterministic: <Text of={r.model} /> was asked, and its answer was {r.state}. {r.reason && <Text of={r.reason} />}</>
+}
+
+interface StepProps extends Props {
+  step: Step
+  number: number
+  mayOperate: boolean
+}
+
+function StepItem({ step, number, incident, take, mayOperate }: StepProps) {
+  const noting = useChange(incident.id, take)
+  return (
+    <li>
+      <header>
+        <span className="number">{number}</span>
+        <h3><Text of={step.title} /></h3>
+        <small>{step.timeframe}{step.owner && <>, <Text of={step.owner} /></>}</small>
+      </header>
+      <ul className="todo">{step.actions.map((each, i) => <li key={i}><Text of={each} /></li>)}</ul>
+      <dl className="facts">
+        {step.verifications.length > 0 && <><dt>Check</dt><dd>{step.verifications.map((each, i) => <p key={i}><Text of={each} /></p>)}</dd></>}
+        {step.rollback.length > 0 && <><dt>Rollback</dt><dd>{step.rollback.map((each, i) => <p key={i}><Text of={each} /></p>)}</dd></>}
+        {step.runbooks.length > 0 && <><dt>Runbooks</dt><dd>{step.runbooks.map((url) => <p key={url}><code><Text of={url} /></code></p>)}</dd></>}
+        {step.evidence.length > 0 && (
+          <>
+            <dt>Evidence</dt>
+            <dd>
+              <details>
+                <summary>{plural(step.evidence.length, 'span')}</summary>
+                <ul className="plain">{step.evidence.map((e) => <li key={e.span_id}>{e.reason}, {time(e.timestamp)} <code>{e.trace_id}</code></li>)}</ul>
+              </details>
+            </dd>
+          </>
+        )}
+      </dl>
+      {mayOperate && <button type="button" disabled={noting.isPending || noting.isSuccess} onClick={() => noting.mutate(() => note(incident, `Step ${number} done: ${step.title}`))}>{noting.isSuccess ? 'Noted in the timeline' : 'Note that it is done'}</button>}
+      {noting.error && <Failure error={noting.error} />}
+    </li>
+  )
+}
