@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from agentguard.cli.output import console, shown
-from agentguard.cli.tables.analysis import analysis_parts
+from agentguard.cli.tables.analysis import analysis_parts, cycles_part
 from agentguard.cli.tables.catalog import catalog_parts
 from agentguard.cli.tables.cells import height, milliseconds, percent
 from agentguard.cli.tables.graph import graph_parts, names_by_id
@@ -225,3 +225,15 @@ def test_components_are_counted_by_standing_and_kind_until_full():
 
     assert not any(id_ in grouped.split("Drift")[0] for id_ in ids)
     assert all(id_ in each for id_ in ids)
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_long_cycle_is_shortened_until_full(full):
+    ids = [f"agent:{n}" for n in range(30)]
+    cycle = {"components": ids, "witness": ids, "evidence": [{"trace_id": TRACE, "url": None}]}
+    file = io.StringIO()
+    Console(file=file, width=1_000).print(
+        cycles_part({"cycles": [cycle]}, {}, top=None if full else 20)
+    )
+    text = file.getvalue()
+    assert ("agent:29" in text, "… 21 more" in text) == (full, not full)

@@ -23,7 +23,7 @@ from agentguard.simulation.absorption import (
     posterior,
     served,
 )
-from agentguard.simulation.bits import planes, stratified
+from agentguard.simulation.bits import DRAWS, planes, stratified
 from agentguard.simulation.call_rows import text_hashes
 from agentguard.simulation.declared import NO_FACTS, DeclaredFacts
 from agentguard.simulation.recording import Recording
@@ -99,6 +99,8 @@ class Beliefs:
         by component number.
         """
         live = [each for each in self.rescues[pair] if not down[each.secondary.number]]
+        if not live:
+            return np.zeros(DRAWS)
         numbers = [each.secondary.number for each in live]
         rest = math.prod(1 - untried.get(number, 0.0) for number in numbers)
         live = [e for e, number in zip(live, numbers, strict=True) if number not in untried]

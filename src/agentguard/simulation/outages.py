@@ -32,8 +32,8 @@ class Outage:
 
     failed: tuple[str, ...]
     """Ids, at least one."""
-    unusable: frozenset[str] = frozenset()
-    """Ids of fallbacks that recover nothing in this outage."""
+    spares: frozenset[str] = frozenset()
+    """Ids of fallbacks that work in this outage; in the others they recover nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +57,32 @@ class Model:
 
     def lost(self, outages: Sequence[Outage]) -> list[dict[str, float]]:
         """Return, by outage, workflow id → runs expected to be lost, without zeros."""
+        spares = self._numbers({c for outage in outages for c in outage.spares})
         found: list[dict[str, float]] = []
         for part in self._parts(outages):
-            found += self._lost(part)
+            found += self._lost(part, spares)
         return found
 
-    def _lost(self, outages: Sequence[Outage]) -> list[dict[str, float]]:
+    def _lost(self, outages: Sequence[Outage], spares: list[int]) -> list[dict[str, float]]:
         r = self.recording
         closure = Closure(self.graph)
         closed = [closure.of(outage.failed) for outage in outages]
         scenarios = [numbered(r, scenario) for scenario in closed]
         down = structural_failures(r, self.structure, [s.failed for s in scenarios])
         for row, outage in zip(down, outages, strict=True):
-            row[[r.number[c] for c in outage.unusable if c in r.number]] = True
+            own = self._numbers(outage.spares)
+            fails = row[own]
+            row[spares] = True
+            row[own] = fails
         of = losses(r, replay(r, scenarios, self.beliefs, down))
         found: list[dict[str, float]] = [{} for _ in outages]
         rows = zip(of.scenario.tolist(), of.workflow.tolist(), of.expected.tolist(), strict=True)
         for scenario, workflow, expected in rows:
             found[scenario][r.workflows[workflow]] = expected
         return found
+
+    def _numbers(self, components: Collection[str]) -> list[int]:
+        return [self.recording.number[c] for c in components if c in self.recording.number]
 
     def _parts(self, outages: Iterable[Outage]) -> Iterator[list[Outage]]:
         """Split the outages into parts of bounded work and memory."""

@@ -58,9 +58,8 @@ def _left(
 ) -> list[dict[str, float]]:
     """Return the runs lost in each outage in which nothing but what failed has a spare."""
     every = with_spares(graph, {c for together in failed for c in together})
-    spares = frozenset(c.id for c in every.components if c.id.endswith(_SUFFIX))
     return Model.of(every, runs, seed=seed).lost(
-        [Outage(together, spares - set(map(spare_of, together))) for together in failed]
+        [Outage(together, frozenset(map(spare_of, together))) for together in failed]
     )
 
 

@@ -56,6 +56,8 @@ _LOOPS = {
     "retry_storm": ("→", "failed attempt"),
     "growing_context": ("→", "growing model call"),
 }
+_IN_CYCLE = 8
+"""Names of a long cycle that a short report shows after the first."""
 _EXPLAINED = 3
 """Components whose factors are explained below the ranking."""
 
@@ -130,17 +132,19 @@ def cycles_part(
     cycles = analysis["cycles"]
     if not cycles:
         return section("Cycles", Text("None."))
-    lines = [_cycle_line(c, called) for c in cycles[:top]]
+    most = None if top is None else _IN_CYCLE
+    lines = [_cycle_line(c, called, most) for c in cycles[:top]]
     if len(lines) < len(cycles):
         lines.append(faint(left_out(len(cycles) - len(lines))))
     return section(f"Cycles: {len(cycles):,}", *lines)
 
 
-def _cycle_line(cycle: Document, called: Mapping[str, str]) -> Text:
-    witness = [*cycle["witness"], cycle["witness"][0]]
-    line = Text("↺ ").append_text(
-        Text(" → ").join(name(called.get(c, c), style="bold", width=32) for c in witness)
-    )
+def _cycle_line(cycle: Document, called: Mapping[str, str], most: int | None) -> Text:
+    first, *others = (name(called.get(c, c), style="bold", width=32) for c in cycle["witness"])
+    shown = others[:most]
+    if len(shown) < len(others):
+        shown.append(faint(f"… {len(others) - len(shown):,} more"))
+    line = Text("↺ ").append_text(Text(" → ").join([first, *shown, first]))
     more = len(cycle["components"]) - len(cycle["witness"])
     if more > 0:
         line.append(f"  ({plural(more, 'more component')} in the group)", style="dim")
