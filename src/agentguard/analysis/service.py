@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from agentguard.accounts.principal import Permission, Principal
@@ -12,7 +13,9 @@ from agentguard.analysis.analyze import analyze
 from agentguard.analysis.component_findings import component_findings
 from agentguard.analysis.documents import analysis_document
 from agentguard.analysis.filtering import filtered_analysis
-from agentguard.catalog.matching import match
+from agentguard.analysis.model import Analysis
+from agentguard.analysis.recent import RecentAnalyses
+from agentguard.catalog.matching import Matches, match
 from agentguard.catalog.model import Catalog
 from agentguard.catalog.views import view
 from agentguard.graph.documents import origin_of
@@ -20,7 +23,6 @@ from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.filtering import NO_FILTER, GraphFilter
 from agentguard.graph.level import Level
 from agentguard.graph.resolve import resolve
-from agentguard.graph.runs import Runs
 from agentguard.graph.selection import GraphSelector, SelectedGraph
 
 
@@ -31,6 +33,7 @@ class AnalysisService:
     selector: GraphSelector
     catalog: Catalog | None
     links: TraceLinks
+    recent: RecentAnalyses
 
     async def analyze(
         self, actor: Principal, selected: SelectedGraph, wanted: GraphFilter = NO_FILTER
@@ -50,13 +53,16 @@ class AnalysisService:
         Raises NoCatalogError, NoGraphError.
         """
         runs = await self.selector.runs(selected)
-        return await asyncio.to_thread(self._findings, selected, runs, wanted)
-
-    def _findings(self, selected: SelectedGraph, runs: Runs, wanted: GraphFilter) -> dict[str, Any]:
-        graph, matches = selected.graph, match(selected.graph, self.catalog)
+        matches = await asyncio.to_thread(match, selected.graph, self.catalog)
         level = wanted.level or Level.AGENT
-        every = analyze(graph, runs, matches=matches, level=level)
-        found = filtered_analysis(every, graph, view(matches, self.links), wanted)
+        compute = partial(analyze, selected.graph, runs, matches=matches, level=level)
+        every = await self.recent.of(selected.version, level, compute)
+        return await asyncio.to_thread(self._document, selected, matches, every, wanted)
+
+    def _document(
+        self, selected: SelectedGraph, matches: Matches, every: Analysis, wanted: GraphFilter
+    ) -> dict[str, Any]:
+        found = filtered_analysis(every, selected.graph, view(matches, self.links), wanted)
         return analysis_document(found, links=self.links)
 
     def of_component(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version as version_of
 
 from agentguard.accounts.principal import Permission
 from agentguard.analysis.diff_service import DiffService
 from agentguard.analysis.mitigation_service import MitigationService
+from agentguard.analysis.recent import RecentAnalyses
 from agentguard.analysis.service import AnalysisService
 from agentguard.audit.anchoring_rounds import Anchoring
 from agentguard.audit.cosigning import CosigningService
@@ -121,6 +122,7 @@ class App:
     serving: Serving | None = None
     parts: tuple[HealthCheck, ...] = ()
     """What must work for a server to be ready."""
+    analyses: RecentAnalyses = field(default_factory=RecentAnalyses)
 
     @property
     def cache(self) -> Cache:
@@ -163,7 +165,7 @@ class App:
 
     @property
     def analysis(self) -> AnalysisService:
-        return AnalysisService(self.selector, self.declared, self.links)
+        return AnalysisService(self.selector, self.declared, self.links, self.analyses)
 
     @property
     def mitigations(self) -> MitigationService:
