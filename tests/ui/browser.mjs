@@ -200,6 +200,49 @@ for (const [name, [path, ready]] of Object.entries(PAGES)) {
   await close()
 }
 
+// 5,000 components of 700 services, in the columns of a real answer.
+function large(document) {
+  const n = 5000
+  const number = Array.from({ length: n }, (_, i) => i)
+  const kinds = ['agent', 'tool', 'tool', 'datastore', 'model']
+  const filled = (value) => number.map(value)
+  document.components = {
+    ...Object.fromEntries(Object.keys(document.components).map((name) => [name, filled(() => null)])),
+    id: filled((i) => `large/tool:${i}`), name: filled((i) => `component ${i}`), kind: filled((i) => kinds[i % 5]),
+    service: filled((i) => (i % 50 ? `service-${i % 700}` : null)), risk: filled((i) => ((i * 37) % 1000) / 100),
+    invocations: filled(() => 10), errors: filled(() => 0), callers: filled(() => 3), spof_workflows: filled(() => 0),
+  }
+  document.dependencies = {
+    source: Array.from({ length: 3 * n }, (_, e) => e % n), target: Array.from({ length: 3 * n }, (_, e) => (e * 7919) % n),
+    type: Array(3 * n).fill('uses_tool'), calls: Array(3 * n).fill(5), errors: Array(3 * n).fill(0),
+  }
+  return { ...document, cycles: [], workflows: [], by_risk: number }
+}
+
+{
+  const { page, close } = await opened('/scan')
+  await page.route('**/api/graph/columns*', async (route) => {
+    const answer = await route.fetch()
+    await route.fulfill({ response: answer, json: large(await answer.json()) })
+  })
+  const started = Date.now()
+  await page.goto(`${url}/?dataset=demo`)
+  await page.waitForSelector('.row-title')
+  const shown = Date.now() - started
+  const height = await page.evaluate(() => document.querySelector('canvas').height)
+  const members = await page.locator('.row-title small').allTextContents()
+  const hubs = await page.locator('.hub-label').count()
+  await page.locator('.hub-label').first().click()
+  await page.waitForSelector('.detail h2')
+  const selected = await page.textContent('.detail h2')
+  await page.screenshot({ path: join(shots, 'large-dark-1600x900.png') })
+  await page.getByRole('button', { name: 'Table' }).click()
+  await page.waitForSelector('table.wide')
+  const rows = await page.locator('table.wide tbody tr').count()
+  tell('large', { shown, height, members, hubs, selected, rows })
+  await close()
+}
+
 {
   const { page, wrong, close } = await opened('/scan')
   await page.setInputFiles('input[type=file]', trace)

@@ -126,6 +126,17 @@ def test_the_drawing_shows_every_component_of_the_api(found, server: Server):
     assert drawing["alert"] == "Not understood: nonsense:1"
 
 
+def test_the_map_of_5000_components_has_them_all_on_a_few_screens(found):
+    large = found["large"]
+
+    assert sum(int(each.split()[0].replace(",", "")) for each in large["members"]) == (
+        5_000 - large["hubs"]
+    )
+    assert large["height"] <= 2 * 900
+    assert large["selected"].startswith("component ")
+    assert 10 < large["rows"] < 100  # the table has rows only for what is in view
+
+
 def test_hostile_names_are_text_and_show_what_turns_the_direction(found):
     hostile = found["hostile"]
 

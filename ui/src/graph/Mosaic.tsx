@@ -63,10 +63,10 @@ export function Mosaic({ columns, matches, filtering, selected, onSelect }: Prop
           onClick={(e) => onSelect(cellAt(e)?.position ?? null)}
         />
         {packed.lanes.map((lane) => <span key={lane.title} className="lane-title left" style={{ left: lane.x }}>{lane.title}</span>)}
-        {packed.hubs.length > 0 && <span className="lane-title left" style={{ left: width - 170 }}>Shared by 3 or more rows</span>}
+        {packed.hubs.length > 0 && <span className="lane-title left" style={{ left: width - 170 }}>Shared by 3 or more</span>}
         {packed.rows.map((row) => (
           <span key={row.name} className="row-title" style={{ top: row.y + row.height / 2 - 17 }}>
-            <b className="clip">{shown(row.name)}</b><small>{plural(row.members, 'component')}</small>
+            <b className="clip" title={shown(row.name)}>{shown(row.name)}</b><small>{plural(row.members, 'component')}</small>
           </span>
         ))}
         {packed.hubs.map((hub) => (
@@ -146,7 +146,7 @@ function bundles(to: CanvasRenderingContext2D, columns: Columns, packed: Packed,
     const [row, t] = key.split(' ').map(Number)
     const from = packed.rows[row ?? 0]
     const end = hub.get(t ?? 0)
-    if (from && end) drawLine(to, { points: [[end.x - 150, from.y + from.height / 2], [end.x - end.r - 4, end.y]], colour, width: 0.6 + 3 * Math.sqrt(n / most) })
+    if (from && end) drawLine(to, { points: [[end.x - 58, from.y + from.height / 2], [end.x - end.r - 4, end.y]], colour, width: 0.6 + 3 * Math.sqrt(n / most) })
   }
   to.globalAlpha = 1
 }

@@ -38,6 +38,8 @@ const NAME = 132
 const HUBS = 210
 const LARGEST = 25
 const SMALLEST = 4.5
+const LOWEST_ROW = 40
+const FEWEST_ROWS = 8
 
 /** Place all components in a stage of this size; it may grow higher where rows need it. */
 export function pack(columns: Columns, width: number, height: number): Mosaic {
@@ -53,11 +55,17 @@ export function pack(columns: Columns, width: number, height: number): Mosaic {
       .slice(0, MOST_HUBS),
   )
   const groups = new Map<string, number[]>()
-  for (let i = 0; i < n; i++) if (!hubs.has(i)) groups.set(names[i] ?? '', [...(groups.get(names[i] ?? '') ?? []), i])
+  for (let i = 0; i < n; i++) {
+    if (hubs.has(i)) continue
+    const members = groups.get(names[i] ?? '')
+    if (members) members.push(i)
+    else groups.set(names[i] ?? '', [i])
+  }
   const risk = (i: number) => c.risk[i] ?? 0
-  const sorted = [...groups]
+  const ranked = [...groups]
     .map(([name, members]) => ({ name, members, total: members.reduce((sum, i) => sum + risk(i), 0) }))
     .sort((a, b) => b.total - a.total || a.name.localeCompare(b.name))
+  const sorted = fitted(ranked, Math.max(FEWEST_ROWS, Math.floor((height - TITLE) / LOWEST_ROW)))
   const used = LANES.filter((lane) => sorted.some((row) => row.members.some((i) => lane.kinds.includes(c.kind[i] ?? 'agent'))))
   const free = width - NAME - (hubs.size ? HUBS : 0) - 16
   const whole = used.reduce((sum, lane) => sum + lane.share, 0)
@@ -70,7 +78,7 @@ export function pack(columns: Columns, width: number, height: number): Mosaic {
   const inLane = (members: number[], kinds: readonly Kind[]) =>
     members.filter((i) => kinds.includes(c.kind[i] ?? 'agent')).sort((a, b) => risk(b) - risk(a) || a - b)
   const rowHeight = (members: number[], size: number) =>
-    Math.max(30, ...lanes.map((lane) => Math.ceil(inLane(members, lane.kinds).length / perLine(lane.width, size)) * size)) + 10
+    Math.max(LOWEST_ROW - 10, ...lanes.map((lane) => Math.ceil(inLane(members, lane.kinds).length / perLine(lane.width, size)) * size)) + 10
   let size = LARGEST
   const total = () => sorted.reduce((sum, row) => sum + rowHeight(row.members, size), TITLE)
   while (size > SMALLEST && total() > height) size -= 0.5
@@ -103,4 +111,31 @@ export function pack(columns: Columns, width: number, height: number): Mosaic {
   return { cells, rows, lanes: lanes.map(({ title, x, width }) => ({ title, x, width })), hubs: placed, rowOf, height: tall }
 }
 
+interface Group {
+  name: string
+  members: number[]
+}
+
+/** At most `most` rows: the first third keep rows of their own, the others share rows in order of their names. */
+function fitted(ranked: Group[], most: number): Group[] {
+  if (ranked.length <= most) return ranked
+  const own = ranked.slice(0, Math.floor(most / 3))
+  const others = ranked.slice(own.length).sort((a, b) => byName.compare(a.name, b.name))
+  const share = others.reduce((sum, each) => sum + each.members.length, 0) / (most - own.length)
+  const rows: Group[][] = []
+  let seen = 0
+  for (const each of others) {
+    const row = Math.min(most - own.length - 1, Math.floor(seen / share))
+    ;(rows[row] ??= []).push(each)
+    seen += each.members.length
+  }
+  return [...own, ...rows.filter(Boolean).map(together)]
+}
+
+function together(groups: Group[]): Group {
+  const [first, last] = [groups[0]?.name ?? '', groups.at(-1)?.name ?? '']
+  return { name: groups.length > 1 ? `${first} … ${last}` : first, members: groups.flatMap((each) => each.members) }
+}
+
+const byName = new Intl.Collator('en', { numeric: true })
 const perLine = (width: number, size: number) => Math.max(1, Math.floor((width - 14) / size))
