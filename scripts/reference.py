@@ -81,9 +81,9 @@ Settings are read from the environment and from `.env` in the working directory;
 takes precedence. Some settings have two names: set only one of them. Two names with different
 values, and invalid values, are errors at startup.
 
-A secret can be read from a file: append `_FILE` to the setting's name
+Secrets and the contract's address can be read from a file: append `_FILE` to the setting's name
 (`POSTGRES_PASSWORD_FILE=/run/secrets/db`). Line breaks at the end of the file are ignored.
-Setting both a secret and its file, and an empty or unreadable file, are errors at startup. This
+Setting both a value and its file, and an empty or unreadable file, are errors at startup. This
 works for:
 """
 
@@ -99,12 +99,12 @@ def settings_page() -> str:
         (setting_names(name), setting_default(fields[name]), meanings[name])
         for name in sorted(fields, key=ServiceSettings.model_fields.__contains__)
     ]
-    secrets = [f"- {setting_names(field)}" for field in settings.secret_fields()]
+    in_files = [f"- {setting_names(field)}" for field in settings.file_fields()]
     return "\n".join(
         [
             NOTE,
             SETTINGS_HEAD,
-            *secrets,
+            *in_files,
             "",
             *table(("setting", "default", "meaning"), rows),
             "",

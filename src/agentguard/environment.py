@@ -1,4 +1,4 @@
-"""Environment variables, .env, secrets in files, and the names of settings."""
+"""Environment variables, .env, values in files, and the names of settings."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def environment() -> Mapping[str, str]:
     return {name.upper(): value for name, value in merged.items() if value}
 
 
-def secrets_in_files(
+def values_in_files(
     variables: Mapping[str, str], fields: Iterable[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the secrets in files named by …_FILE variables, by field, and a list of errors.
+    """Return the values in files named by …_FILE variables, by field, and a list of errors.
 
     `fields` are the settings' names in lower case, without AGENTGUARD_.
     """
@@ -71,7 +71,7 @@ def secrets_in_files(
             faults.append(f"{name} and {name}_FILE are both set; set only one of them")
             continue
         try:
-            found[field] = _secret(Path(variables[f"{name}_FILE"]))
+            found[field] = _value(Path(variables[f"{name}_FILE"]))
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             faults.append(f"{name}_FILE names an unreadable file: {reason}")
@@ -80,11 +80,11 @@ def secrets_in_files(
     return found, faults
 
 
-def _secret(file: Path) -> str:
-    secret = file.read_text(encoding="utf-8").rstrip("\r\n")
-    if not secret:
+def _value(file: Path) -> str:
+    value = file.read_text(encoding="utf-8").rstrip("\r\n")
+    if not value:
         raise ValueError("is empty")
-    return secret
+    return value
 
 
 def names_of(field: str) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from agentguard.environment import (
     field_of,
     named_sentence,
     names_of,
-    secrets_in_files,
+    values_in_files,
 )
 from agentguard.kernel.errors import InvalidInputError
 from agentguard.kernel.faults import requirement
@@ -286,16 +286,11 @@ class Settings(AccountSettings):
     @classmethod
     def _agree(cls, data: Any, handler: ModelWrapValidatorHandler[Settings]) -> Settings:
         variables = environment()
-        secrets, faults = secrets_in_files(variables, secret_fields())
-        given = {**secrets, **data}
+        held, faults = values_in_files(variables, file_fields())
+        given = {**held, **data}
         errors = [_plain_error(message) for message in (*faults, *disagreements(variables))]
-        named = {
-            field
-            for field in secret_fields()
-            for name in names_of(field)
-            if f"{name}_FILE" in variables
-        }
-        faulty = frozenset(named - secrets.keys())
+        named = {f for f in file_fields() for n in names_of(f) if f"{n}_FILE" in variables}
+        faulty = frozenset(named - held.keys())
         try:
             settings = handler(given)
         except ValidationError as error:
@@ -333,14 +328,19 @@ def unknown_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Return the variables with the prefix AGENTGUARD_ that are no settings: probable typos."""
     known = {f"AGENTGUARD_{field.upper()}" for field in Settings.model_fields} | set(UNUSED_NAMES)
     known.add(MONITOR_API_KEY)
-    known |= {f"{name}_FILE" for field in secret_fields() for name in names_of(field)}
+    known |= {f"{name}_FILE" for field in file_fields() for name in names_of(field)}
     return tuple(
         sorted(name for name in variables if name.startswith("AGENTGUARD_") and name not in known)
     )
 
 
-def secret_fields() -> tuple[str, ...]:
+def file_fields() -> tuple[str, ...]:
     """Return the settings that can be read from a file named by `<setting>_FILE`."""
+    return (*secret_fields(), "web3_contract_address")
+
+
+def secret_fields() -> tuple[str, ...]:
+    """Return the settings that are never shown."""
     return tuple(
         name for name, info in Settings.model_fields.items() if info.annotation == SecretStr | None
     )

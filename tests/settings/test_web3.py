@@ -29,15 +29,20 @@ def test_both_names_of_each_setting_are_read(monkeypatch: pytest.MonkeyPatch, pr
         assert KEY not in shown
 
 
-def test_url_and_key_are_read_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_url_key_and_address_are_read_from_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "url").write_text(f"{URL}\n")
     (tmp_path / "key").write_text(f"{KEY}\n")
+    (tmp_path / "contract").write_text(f"{ADDRESS}\n")
+    monkeypatch.setenv("WEB3_CONTRACT_ADDRESS_FILE", str(tmp_path / "contract"))
     monkeypatch.setenv("WEB3_PROVIDER_URL_FILE", str(tmp_path / "url"))
     monkeypatch.setenv("AGENTGUARD_WEB3_PRIVATE_KEY_FILE", str(tmp_path / "key"))
     settings = load_settings()
 
     assert settings.web3_provider_url.get_secret_value() == URL
     assert settings.web3_private_key.get_secret_value() == KEY
+    assert settings.web3_contract_address == ADDRESS
 
 
 @pytest.mark.parametrize("missing", ["WEB3_PROVIDER_URL", "WEB3_PRIVATE_KEY"])

@@ -18,7 +18,7 @@ from agentguard.audit.keys import SignatureType, SigningKey, VerifierKey
 from agentguard.audit.sequencing import Sequencer
 from agentguard.audit.sequencing_loop import SEQUENCING, SequencingLoop
 from agentguard.coordination.turns import Turn
-from agentguard.environment import environment, secrets_in_files
+from agentguard.environment import environment, values_in_files
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.kernel.ids import sortable_id
 from agentguard.settings import Settings, SettingsError
@@ -44,7 +44,7 @@ def keys_of(settings: Settings) -> Sequence[SigningKey]:
     if settings.audit_key is None:
         own = key_in_use(settings.data_dir)
         return (*(() if own is None else (own,)), *other_keys(settings.data_dir))
-    now, _ = secrets_in_files(environment(), ["audit_key"])
+    now, _ = values_in_files(environment(), ["audit_key"])
     texts = dict.fromkeys((settings.audit_key.get_secret_value(), *now.values()))
     return tuple(SigningKey.parse(text) for text in texts)
 
