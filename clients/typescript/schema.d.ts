@@ -2725,7 +2725,7 @@ export interface components {
          * @description What a claim is about.
          * @enum {string}
          */
-        ClaimKind: "component" | "dependency" | "fallback" | "workflow" | "spof" | "simulation" | "playbook";
+        ClaimKind: "component" | "dependency" | "fallback" | "workflow" | "spof" | "simulation" | "playbook" | "incident";
         /**
          * ComparedComponent
          * @description A component, with the counts of the newer side that has it.

@@ -213,7 +213,7 @@ function large(document) {
     invocations: filled(() => 10), errors: filled(() => 0), callers: filled(() => 3), spof_workflows: filled(() => 0),
   }
   document.dependencies = {
-    source: Array.from({ length: 3 * n }, (_, e) => e % n), target: Array.from({ length: 3 * n }, (_, e) => (e * 7919) % n),
+    source: Array.from({ length: 3 * n }, (_, e) => e % n), target: Array.from({ length: 3 * n }, (_, e) => (e * 7919 + Math.floor(e / n) * 13) % n),
     type: Array(3 * n).fill('uses_tool'), calls: Array(3 * n).fill(5), errors: Array(3 * n).fill(0),
   }
   return { ...document, cycles: [], workflows: [], by_risk: number }

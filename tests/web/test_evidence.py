@@ -102,6 +102,27 @@ async def test_a_step_of_a_playbook_has_its_spans(client):
     )
 
 
+async def test_an_incident_and_its_events_have_the_spans_of_their_simulation(client):
+    answer = (await client.post("/api/simulate", json={"agent_id": "charge_card"})).json()
+    simulated = await evidence(client, f"simulation:{answer['id']}")
+    opened = await client.post("/api/incidents", json={"simulation": answer["id"]})
+    incident = opened.json()
+    await client.post(f"/api/incidents/{incident['id']}/events", json={"note": "Looking"})
+
+    whole = await evidence(client, f"incident:{incident['id']}")
+    first = await evidence(client, f"incident:{incident['id']}~1")
+    note = await evidence(client, f"incident:{incident['id']}~2")
+
+    assert whole["statement"] == f"{incident['title']}: open, severity {incident['severity']}."
+    assert whole["spans"] == first["spans"] == simulated["spans"] != []
+    assert whole["graph_version"] == answer["graph_version"]
+    assert first["statement"] == f"Opened as {incident['severity']} from simulation {answer['id']}."
+    assert (note["statement"], note["spans"]) == ("Note.", [])
+    assert f"agentguard audit export --incident {incident['id']}" in note["notes"][0]
+    unknown = await client.get(f"/api/evidence/incident:{incident['id']}~3")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown-claim")
+
+
 @pytest.mark.parametrize(
     ("claim", "status", "code"),
     [
@@ -110,6 +131,7 @@ async def test_a_step_of_a_playbook_has_its_spans(client):
         ("workflow:nope", 404, "unknown-claim"),
         ("simulation:nope", 404, "unknown-simulation"),
         ("spof:nobody", 404, "unknown-component"),
+        ("incident:nope", 404, "unknown-incident"),
         ("nonsense", 400, "bad-claim"),
     ],
 )

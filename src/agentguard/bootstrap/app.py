@@ -222,6 +222,7 @@ class App:
             self.analysis,
             self.stored_simulations,
             self.jobs,
+            self.incident_views,
             self.traces.spans,
             self.graphs,
             self.traces.workers,

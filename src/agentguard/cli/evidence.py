@@ -46,7 +46,7 @@ def evidence(
     """Show the spans behind a claim, how many there are in all, and how they were chosen.
 
     Claims are about a component, dependency, fallback, workflow, single point of failure (spof),
-    stored simulation, or step of a playbook that a job wrote.
+    stored simulation, playbook that a job wrote, or incident.
     """
     from agentguard.cli.choices import selection_from_options, settings_with
     from agentguard.cli.opening import ask

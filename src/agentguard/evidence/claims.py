@@ -22,6 +22,7 @@ class ClaimKind(StrEnum):
     SPOF = "spof"
     SIMULATION = "simulation"
     PLAYBOOK = "playbook"
+    INCIDENT = "incident"
 
 
 FORMS: dict[ClaimKind, tuple[str, ...]] = {
@@ -36,6 +37,7 @@ FORMS: dict[ClaimKind, tuple[str, ...]] = {
         "simulation:ID~component~COMPONENT",
     ),
     ClaimKind.PLAYBOOK: ("playbook:JOB", "playbook:JOB~STEP"),
+    ClaimKind.INCIDENT: ("incident:ID", "incident:ID~EVENT"),
 }
 """How the claims of each kind are written."""
 

@@ -13,6 +13,11 @@ from agentguard.analysis.service import AnalysisService
 from agentguard.compute.pools import Pool
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.evidence.claims import ABOUT_GRAPHS, Claim, ClaimKind
+from agentguard.evidence.of_incident import (
+    simulation_of,
+    supported_by_event,
+    supported_by_incident,
+)
 from agentguard.evidence.stored_spans import SpanId, stored_spans
 from agentguard.evidence.supported import (
     Supported,
@@ -25,9 +30,10 @@ from agentguard.graph.errors import DamagedRunsError, NoGraphError
 from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.resolve import resolve
 from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGraph
+from agentguard.incidents.model import Event, Incident
 from agentguard.jobs.model import Job
 from agentguard.playbooks.written import written_playbook
-from agentguard.simulation.storage.model import StoredSimulation
+from agentguard.simulation.storage.model import StoredSimulation, UnknownSimulationError
 from agentguard.traces.damage import without_damaged
 from agentguard.traces.store import SpanReader
 
@@ -50,6 +56,16 @@ class JobReader(Protocol):
 
     async def get(self, job_id: str) -> Job:
         """Return the job; raise an AgentGuardError if it is not kept."""
+
+
+class IncidentReader(Protocol):
+    """Stored incidents; see incidents.viewing.IncidentViews."""
+
+    async def incident(self, incident_id: str) -> Incident:
+        """Return it; raise UnknownIncidentError."""
+
+    async def event(self, incident_id: str, number: int) -> Event | None:
+        """Return this line of its timeline; None: there is none. Raises UnknownIncidentError."""
 
 
 class RunReader(Protocol):
@@ -76,6 +92,7 @@ class EvidenceService:
     analysis: AnalysisService
     simulations: Simulations
     jobs: JobReader
+    incidents: IncidentReader
     spans: SpanReader
     runs: RunReader
     workers: Pool[Dialects]
@@ -87,7 +104,7 @@ class EvidenceService:
         The selection says which graph resolves a claim about a graph. Raises ClaimFormatError,
         UnknownClaimError, and the errors of what the claim names: UnknownComponentError,
         AmbiguousComponentError, NoGraphError, UnknownSimulationError, UnknownJobError,
-        NoPlaybookError, PlaybookNotWrittenError.
+        NoPlaybookError, PlaybookNotWrittenError, UnknownIncidentError.
         """
         claim = Claim.parse(text)
         found = await self._resolved(claim, selection)
@@ -104,7 +121,36 @@ class EvidenceService:
             stored = await self.simulations.stored(claim.parts[0])
             supported = _of_simulation(claim, stored)
             return Resolved(supported, stored.record.dataset, stored.record.graph_version)
+        if claim.kind is ClaimKind.INCIDENT:
+            return await self._of_incident(claim)
         return _of_playbook(claim, await self.jobs.get(claim.parts[0]))
+
+    async def _of_incident(self, claim: Claim) -> Resolved:
+        incident = await self.incidents.incident(claim.parts[0])
+        event = await self._event(claim) if claim.parts[1:] else None
+        simulated = await self._simulated(simulation_of(incident, event))
+        supported = (
+            supported_by_incident(incident, simulated)
+            if event is None
+            else supported_by_event(incident, event, simulated)
+        )
+        return Resolved(supported, incident.links.dataset, incident.links.graph_version)
+
+    async def _event(self, claim: Claim) -> Event:
+        incident_id, number = claim.parts
+        usable = number.isascii() and number.isdecimal() and len(number) < 10
+        event = await self.incidents.event(incident_id, int(number)) if usable else None
+        if event is None:
+            raise UnknownClaimError(claim, "This incident")
+        return event
+
+    async def _simulated(self, simulation_id: str | None) -> Mapping[str, Any] | None:
+        if simulation_id is None:
+            return None
+        try:
+            return (await self.simulations.stored(simulation_id)).document
+        except UnknownSimulationError:
+            return None
 
     async def _of_graph(self, claim: Claim, selected: SelectedGraph) -> Supported:
         if claim.kind is not ClaimKind.SPOF:
@@ -210,8 +256,8 @@ def _document(
 
 
 def _notes(supported: Supported, spans: Sequence[Document]) -> list[str]:
-    notes = []
-    if not spans:
+    notes = list(supported.notes)
+    if not spans and not notes:
         notes.append("No span is cited: the statement rests on counts alone.")
     if len(spans) < len(supported.spans):
         notes.append(f"{len(spans):,} of {len(supported.spans):,} cited spans are shown.")

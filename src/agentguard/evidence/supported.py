@@ -42,6 +42,8 @@ class Supported:
     chosen: str
     spans: Sequence[Document]
     """Evidence documents, one per span."""
+    notes: tuple[str, ...] = ()
+    """What is missing, in sentences."""
 
 
 def supported_by_graph(graph: Graph, claim: Claim, links: TraceLinks) -> Supported:

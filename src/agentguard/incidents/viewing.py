@@ -60,6 +60,20 @@ class IncidentViews:
         found = await self.unit_of_work.read(lambda s: s.incidents.newest(wanted, limit))
         return page_document(found, limit)
 
+    async def incident(self, incident_id: str) -> Incident:
+        """Return the incident alone."""
+        return await self.unit_of_work.read(lambda s: s.incidents.get(incident_id))
+
+    async def event(self, incident_id: str, number: int) -> Event | None:
+        """Return one event of the timeline; None: there is none of this number."""
+
+        async def work(stores: IncidentViewStores) -> tuple[Event, ...]:
+            await stores.incidents.get(incident_id)
+            return await stores.incidents.events(incident_id, after=number - 1, limit=1)
+
+        found = await self.unit_of_work.read(work)
+        return next((event for event in found if event.number == number), None)
+
     async def show(self, incident_id: str) -> Document:
         """Return the incident's document, and what has become of what it names."""
         incident, around = await self._surrounded(incident_id)
