@@ -33,8 +33,8 @@ def supported_by_incident(incident: Incident, simulated: Simulated) -> Supported
 
 
 def supported_by_event(incident: Incident, event: Event, simulated: Simulated) -> Supported:
-    """Return the spans behind a line of the timeline: of the simulation or playbook that it names."""
     """Return the spans behind one event: of the simulation or playbook that it names."""
+    linked = event.kind is EventKind.PLAYBOOK_LINKED
     same = linked and event.details.get("playbook") == incident.links.playbook
     cited = incident.playbook if same else simulated
     found = supported_by_document(f"{sentence_of(event)}.", cited)

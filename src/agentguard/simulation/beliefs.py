@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
@@ -99,8 +99,11 @@ class Beliefs:
         by component number.
         """
         live = [each for each in self.rescues[pair] if not down[each.secondary.number]]
-        if not live:
-            return np.zeros(DRAWS)
+        return self._any_works(live, untried) if live else np.zeros(DRAWS)
+
+    def _any_works(
+        self, live: Sequence[Rescue], untried: Mapping[int, float]
+    ) -> NDArray[np.float64]:
         numbers = [each.secondary.number for each in live]
         rest = math.prod(1 - untried.get(number, 0.0) for number in numbers)
         live = [e for e, number in zip(live, numbers, strict=True) if number not in untried]

@@ -69,17 +69,23 @@ class Model:
         closed = [closure.of(outage.failed) for outage in outages]
         scenarios = [numbered(r, scenario) for scenario in closed]
         down = structural_failures(r, self.structure, [s.failed for s in scenarios])
-        for row, outage in zip(down, outages, strict=True):
-            own = self._numbers(outage.spares)
-            fails = row[own]
-            row[spares] = True
-            row[own] = fails
+        self._set_down(down, outages, spares)
         of = losses(r, replay(r, scenarios, self.beliefs, down))
         found: list[dict[str, float]] = [{} for _ in outages]
         rows = zip(of.scenario.tolist(), of.workflow.tolist(), of.expected.tolist(), strict=True)
         for scenario, workflow, expected in rows:
             found[scenario][r.workflows[workflow]] = expected
         return found
+
+    def _set_down(
+        self, down: NDArray[np.bool_], outages: Sequence[Outage], spares: list[int]
+    ) -> None:
+        """Mark, by outage, the spares of the others as down."""
+        for row, outage in zip(down, outages, strict=True):
+            own = self._numbers(outage.spares)
+            fails = row[own]
+            row[spares] = True
+            row[own] = fails
 
     def _numbers(self, components: Collection[str]) -> list[int]:
         return [self.recording.number[c] for c in components if c in self.recording.number]
