@@ -18,6 +18,7 @@ RUN python -m venv /tools \
 COPY README.md LICENSE ./
 COPY src src
 COPY scripts/ui_build.py scripts/ui_build.py
+COPY clients/javascript clients/javascript
 COPY ui ui
 RUN AGENTGUARD_UI=require /tools/bin/python -m build --wheel --no-isolation --outdir /wheels \
     && /tools/bin/pip --python /app/bin/python install --no-deps /wheels/*.whl \

@@ -21,6 +21,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "ui"
+VERIFIER = ROOT / "clients" / "javascript" / "verify.mjs"
 BUILT = ROOT / "src" / "agentguard" / "_ui"
 STAMP = ".built-from"
 OLDEST_NODE = (20, 19)
@@ -58,6 +59,7 @@ def source_fingerprint() -> str:
         relative = path.relative_to(SOURCE)
         if path.is_file() and not LEFT_OUT & set(relative.parts):
             digest.update(f"{relative} {path.stat().st_size}\n".encode() + path.read_bytes())
+    digest.update(VERIFIER.read_bytes())
     return digest.hexdigest()
 
 

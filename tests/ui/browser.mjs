@@ -20,6 +20,7 @@ function tell(name, found) {
 
 async function opened(path, theme = 'dark', viewport = { width: 1600, height: 900 }) {
   const context = await browser.newContext({ viewport, colorScheme: theme })
+  context.setDefaultTimeout(60_000) // the machine may be busy
   const page = await context.newPage()
   const wrong = []
   page.on('console', (m) => ['error', 'warning'].includes(m.type()) && wrong.push(m.text()))
@@ -62,6 +63,10 @@ const PAGES = {
   incidents: ['/incidents', 'td.title'],
   incident: [`/incidents?id=${incident.id}`, '.steps li'],
   'incident form': ['/incidents?open=new&dataset=demo', '.sheet'],
+  audit: ['/audit', 'td.breaks'],
+  'audit entry': ['/audit?entry=1', '.facts'],
+  checkpoint: ['/audit?part=checkpoint', '.facts'],
+  anchors: ['/audit?part=anchors', '.panel .note'],
   coverage: ['/coverage?dataset=demo', '.tiles'],
   catalog: ['/catalog?dataset=demo', 'table'],
   scan: ['/scan', 'pre'],
@@ -186,6 +191,47 @@ for (const [name, [path, ready]] of Object.entries(PAGES)) {
   await page.getByRole('button', { name: 'Show the draft' }).click()
   await page.waitForSelector('pre.draft')
   tell('hostile incident', { wrong, title: await page.textContent('h1'), note: await page.textContent('.noted'), images: await page.locator('img').count() })
+  await close()
+}
+
+{
+  // an entry verified without a key, with the log's key, with another one, and after it was changed
+  const { page, wrong, close } = await opened('/audit')
+  await page.waitForSelector('td.breaks')
+  await page.getByLabel('Action').fill('scan.stored')
+  await page.keyboard.press('Enter')
+  await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 1)
+  const address = page.url()
+  await page.getByRole('link', { name: 'Entry 1', exact: true }).press('Enter')
+  const verify = page.getByRole('button', { name: 'Verify', exact: true })
+  const said = async () => {
+    await verify.press('Enter')
+    await page.waitForSelector('.outcome')
+    return { words: await page.textContent('.outcome'), checks: await page.locator('[role=status] tbody tr').allTextContents() }
+  }
+  await page.getByLabel('The log’s key').waitFor()
+  const alone = await said()
+  const key = await (await fetch(`${url}/log/key`)).text()
+  await page.getByLabel('The log’s key').fill(key)
+  const trusted = await said()
+  await page.screenshot({ path: join(shots, 'verified-dark-1600x900.png') })
+  await page.route('**/api/audit/proof/**', async (route) => {
+    const answer = await route.fetch()
+    const [header, extra, ...rest] = (await answer.text()).split('\n')
+    const bundle = JSON.parse(Buffer.from(extra.slice(6), 'base64').toString())
+    bundle.entry = bundle.entry.replace('scan.stored', 'scan.stolen')
+    const changed = Buffer.from(JSON.stringify(bundle)).toString('base64')
+    await route.fulfill({ response: answer, body: [header, `extra ${changed}`, ...rest].join('\n') })
+  })
+  await page.reload()
+  await page.getByLabel('The log’s key').waitFor()
+  const kept = await page.getByLabel('The log’s key').inputValue()
+  const changed = await said()
+  await page.screenshot({ path: join(shots, 'refuted-dark-1600x900.png') })
+  await page.getByLabel('The log’s key').fill('nonsense')
+  await verify.press('Enter')
+  await page.waitForSelector('.failure')
+  tell('verification', { wrong, address, alone, trusted, changed, kept: kept.trim() === key.trim(), malformed: await page.textContent('.failure p') })
   await close()
 }
 

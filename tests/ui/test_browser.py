@@ -37,6 +37,10 @@ PAGES = (
     "incidents",
     "incident",
     "incident form",
+    "audit",
+    "audit entry",
+    "checkpoint",
+    "anchors",
     "coverage",
     "catalog",
     "scan",
@@ -189,6 +193,29 @@ def test_hostile_titles_and_notes_of_incidents_are_text(found):
     assert hostile["title"] == "gpt\\u{202e}<img src=x onerror=alert(1)>"
     assert hostile["note"] == f"{hostile['title']}\nsecond line"
     assert (hostile["images"], hostile["wrong"]) == (0, [])
+
+
+def test_the_browser_verifies_an_entry_against_what_the_person_trusts(found):
+    verification = found["verification"]
+    alone, trusted = verification["alone"], verification["trusted"]
+
+    assert "action=scan.stored" in verification["address"]
+    assert alone["words"].startswith("? Not checkable: consistent with the key inside the bundle")
+    assert trusted["words"] == "✓ Verified: the entry is in the log that you trust."
+    assert any(
+        each.startswith("inclusionverifiedthe entry is number 1 of") for each in alone["checks"]
+    )
+    assert "leads back to a trusted key" in "".join(trusted["checks"])
+    assert (verification["kept"], verification["wrong"]) == (True, [])
+
+
+def test_the_browser_refutes_an_entry_that_was_changed_on_its_way(found):
+    verification = found["verification"]
+
+    assert verification["changed"]["words"].startswith(
+        "✗ Failed: the inclusion proof leads to another root hash"
+    )
+    assert verification["malformed"] == "a key is not name+id+base64"
 
 
 def test_an_unreachable_server_is_said_and_the_page_stays(found):

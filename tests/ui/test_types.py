@@ -17,7 +17,11 @@ from tests.ui.packages import run, ui_packages
 
 pytestmark = pytest.mark.xdist_group("ui")
 
-CLIENT = Path("clients/typescript/schema.d.ts")
+CLIENTS = (
+    Path("clients/typescript/schema.d.ts"),
+    Path("clients/javascript/verify.d.mts"),
+    Path("clients/javascript/verify.mjs"),
+)
 ROOT = Path(__file__).parents[2]
 FIRST_LOAD_BYTES = 180_000
 ALL_BYTES = 350_000
@@ -31,8 +35,9 @@ def test_the_source_compiles_strictly(tmp_path: Path) -> None:
         _missing(str(error))
     shutil.copytree(SOURCE, tmp_path / "ui", ignore=shutil.ignore_patterns(*LEFT_OUT))
     (tmp_path / "ui" / "node_modules").symlink_to(packages / "node_modules")
-    (tmp_path / CLIENT).parent.mkdir(parents=True)
-    shutil.copy(ROOT / CLIENT, tmp_path / CLIENT)
+    for client in CLIENTS:
+        (tmp_path / client).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / client, tmp_path / client)
 
     run(tmp_path / "ui", "npx", "tsc", "--noEmit")
 

@@ -26,7 +26,9 @@ SIGN_IN_PATHS = frozenset(
     }
 )
 """What whoever has no credentials yet may ask for."""
-UI_PATHS = frozenset({"/component", "/what-if", "/incidents", "/coverage", "/catalog", "/scan"})
+UI_PATHS = frozenset(
+    {"/component", "/what-if", "/incidents", "/audit", "/coverage", "/catalog", "/scan"}
+)
 """Pages of the UI, besides `/` for whoever accepts HTML. They hold no data."""
 UI_FILES = "/ui-files/"
 """Below it, what the pages are made of."""

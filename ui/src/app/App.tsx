@@ -13,6 +13,7 @@ import { Account, isSignedOut, SignIn, useMe, type Me } from './session'
 import { useView } from './view'
 
 const LAZY: Record<string, ComponentType> = {
+  '/audit': lazy(() => import('../audit/AuditPage').then((m) => ({ default: m.AuditPage }))),
   '/component': lazy(() => import('../component/ComponentPage').then((m) => ({ default: m.ComponentPage }))),
   '/coverage': lazy(() => import('../coverage/CoveragePage').then((m) => ({ default: m.CoveragePage }))),
   '/catalog': lazy(() => import('../catalog/CatalogPage').then((m) => ({ default: m.CatalogPage }))),

@@ -60,7 +60,7 @@ export function Links({ incident: i }: { incident: Incident }) {
         <dt>Simulation</dt>
         <dd>{l.simulation ? <><code>{l.simulation}</code>{l.simulation_kept === false && ' deleted since'}</> : 'None'}</dd>
         <dt>Audit entries</dt>
-        <dd>{i.audit_entries.length > 0 ? (i.audit_entries.length === 1 ? '1 entry' : `${count(i.audit_entries.length)} entries`) : 'None has its place in the log yet'}{i.audit_entries_waiting > 0 && `, ${count(i.audit_entries_waiting)} waiting`}</dd>
+        <dd>{i.audit_entries.length > 0 ? <Link href={to('/audit', { incident: i.id })}>{i.audit_entries.length === 1 ? '1 entry' : `${count(i.audit_entries.length)} entries`}</Link> : 'None has its place in the log yet'}{i.audit_entries_waiting > 0 && `, ${count(i.audit_entries_waiting)} waiting`}</dd>
         <dt>Anchored</dt>
         <dd>{proof ? <><Text of={proof.chain} />, block {count(proof.block)}, {time(proof.timestamp)} <code>{proof.tx_hash}</code></> : 'No'}{i.blockchain_proof_reason && <small> <Text of={i.blockchain_proof_reason} /></small>}</dd>
         {i.duplicates.length > 0 && <><dt>Duplicates</dt><dd>{i.duplicates.map((id) => <Link key={id} href={to('/incidents', { id })}><code>{id}</code></Link>)}</dd></>}
