@@ -1,53 +1,6 @@
-// Walks through the UI of a running server and prints what it found as JSON, one check per line.
-// node browser.mjs MODULES CHROMIUM URL SCREENSHOTS TRACES
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+// Walks through the UI of a server with the recorded demo.
 import { join } from 'node:path'
-
-const [modules, executablePath, url, shots, trace] = process.argv.slice(2)
-const require = createRequire(join(modules, 'x.js'))
-const { chromium } = require('playwright-core')
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
-
-const browser = await chromium.launch({
-  executablePath,
-  args: ['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-dev-shm-usage'],
-})
-
-function tell(name, found) {
-  process.stdout.write(`${JSON.stringify({ name, found })}\n`)
-}
-
-async function opened(path, theme = 'dark', viewport = { width: 1600, height: 900 }) {
-  const context = await browser.newContext({ viewport, colorScheme: theme })
-  context.setDefaultTimeout(60_000) // the machine may be busy
-  const page = await context.newPage()
-  const wrong = []
-  page.on('console', (m) => ['error', 'warning'].includes(m.type()) && wrong.push(m.text()))
-  page.on('pageerror', (e) => wrong.push(e.message))
-  page.on('request', (r) => !r.url().startsWith(new URL(url).origin) && !/^(data|blob):/.test(r.url()) && wrong.push(r.url()))
-  await page.goto(url + path)
-  return { page, wrong, close: () => context.close() }
-}
-
-async function violations(page) {
-  // evaluated by the debugger, which no content policy binds
-  await page.evaluate(axe)
-  const { violations: found } = await page.evaluate(() => globalThis.axe.run())
-  return found.map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 200)}`)
-}
-
-const HOSTILE = 'gpt\u202e<img src=x onerror=alert(1)>'
-
-async function asked(method, path, body, headers = {}) {
-  const answer = await fetch(url + path, {
-    method,
-    headers: { 'Content-Type': 'application/json', ...headers },
-    body: body && JSON.stringify(body),
-  })
-  if (!answer.ok) throw new Error(`${method} ${path}: ${await answer.text()}`)
-  return answer.json()
-}
+import { asked, browser, HOSTILE, look, opened, shots, tell, trace, url } from './walking.mjs'
 
 const simulated = await asked('POST', '/api/simulate', { agent_ids: ['demo/model:gpt-4o'], dataset: 'demo' })
 const incident = await asked('POST', '/api/incidents', { simulation: simulated.id, title: HOSTILE, owner: HOSTILE, note: `${HOSTILE}\nsecond line` })
@@ -70,19 +23,14 @@ const PAGES = {
   coverage: ['/coverage?dataset=demo', '.tiles'],
   catalog: ['/catalog?dataset=demo', 'table'],
   scan: ['/scan', 'pre'],
+  settings: ['/settings', 'td.line'],
+  keys: ['/settings?part=keys', '.sheet'],
+  users: ['/settings?part=users', '.sheet'],
+  limits: ['/settings?part=limits', 'td code'],
+  appearance: ['/settings?part=appearance', '.panel .segments'],
 }
 
-for (const [name, [path, ready]] of Object.entries(PAGES)) {
-  for (const theme of ['dark', 'light']) {
-    const { page, wrong, close } = await opened(path, theme)
-    await page.waitForSelector(ready)
-    tell(`${name} ${theme}`, { wrong, axe: await violations(page), theme: await page.evaluate(() => document.documentElement.dataset.theme) })
-    await page.screenshot({ path: join(shots, `${name}-${theme}-1600x900.png`) })
-    await page.setViewportSize({ width: 1280, height: 720 })
-    await page.screenshot({ path: join(shots, `${name}-${theme}-1280x720.png`) })
-    await close()
-  }
-}
+await look(PAGES)
 
 {
   const { page, wrong, close } = await opened('/?dataset=demo')

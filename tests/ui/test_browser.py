@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from agentguard.web.ui import installed
-from scripts.services.packages import node
-from scripts.services.process import ServiceError
-from tests.services import _missing
-from tests.ui.packages import ui_packages
+from tests.ui.walking import Browser, Found
 from tests.web.process import Server, inherited
 from tests.web.systems import shop
 
 pytestmark = pytest.mark.xdist_group("ui")
 
-ROOT = Path(__file__).parents[2]
 THEMES = ("dark", "light")
 PAGES = (
     "fleet",
@@ -44,21 +35,12 @@ PAGES = (
     "coverage",
     "catalog",
     "scan",
+    "settings",
+    "keys",
+    "users",
+    "limits",
+    "appearance",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> tuple[str, Path, str]:
-    """Node, the folder of the UI's packages, and Chromium; without one of them, skip."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        _missing("no Chromium on PATH (on Debian: apt-get install chromium)")
-    if not installed():
-        _missing("the UI is not built (run scripts/setup.sh dev)")
-    try:
-        return node(), ui_packages(), chromium
-    except ServiceError as error:
-        _missing(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -82,24 +64,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def found(browser, server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the walk through the UI found, by check; screenshots are kept in .cache/ui."""
-    program, modules, chromium = browser
-    traces = tmp_path_factory.mktemp("traces") / "shop.json"
+def found(browser: Browser, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    folder = tmp_path_factory.mktemp("walk")
+    traces = folder / "shop.json"
     traces.write_text(json.dumps(shop()))
-    shots = ROOT / ".cache" / "ui"
-    shots.mkdir(parents=True, exist_ok=True)
-    walk = [program, str(Path(__file__).with_name("browser.mjs")), str(modules), chromium]
-    outcome = subprocess.run(
-        [*walk, server.url, str(shots), str(traces)],
-        env={**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=400,
-    )
-    assert outcome.returncode == 0, outcome.stdout[-2000:] + outcome.stderr[-2000:]
-    return {each["name"]: each["found"] for each in map(json.loads, outcome.stdout.splitlines())}
+    return browser.walk("browser.mjs", server.url, folder, traces)
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -2,7 +2,7 @@ import './styles/tokens.css'
 import './styles/base.css'
 import './styles/frame.css'
 import './styles/pages.css'
-import './styles/incidents.css'
+import './styles/work.css'
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
@@ -16,7 +16,8 @@ applyTheme()
 
 /** A session that has ended is found out by whatever is asked next; the dialog then stands over the page. */
 function noticeSignOut(error: unknown) {
-  if (isSignedOut(error)) void queries.invalidateQueries({ queryKey: ['me'] })
+  const known = queries.getQueryState(['me'])
+  if (isSignedOut(error) && known?.data && !known.error) void queries.invalidateQueries({ queryKey: ['me'] })
 }
 
 const queries: QueryClient = new QueryClient({

@@ -27,7 +27,16 @@ SIGN_IN_PATHS = frozenset(
 )
 """What whoever has no credentials yet may ask for."""
 UI_PATHS = frozenset(
-    {"/component", "/what-if", "/incidents", "/audit", "/coverage", "/catalog", "/scan"}
+    {
+        "/component",
+        "/what-if",
+        "/incidents",
+        "/audit",
+        "/coverage",
+        "/catalog",
+        "/scan",
+        "/settings",
+    }
 )
 """Pages of the UI, besides `/` for whoever accepts HTML. They hold no data."""
 UI_FILES = "/ui-files/"

@@ -19,6 +19,7 @@ const LAZY: Record<string, ComponentType> = {
   '/catalog': lazy(() => import('../catalog/CatalogPage').then((m) => ({ default: m.CatalogPage }))),
   '/incidents': lazy(() => import('../incidents/IncidentsPage').then((m) => ({ default: m.IncidentsPage }))),
   '/scan': lazy(() => import('../scan/ScanPage').then((m) => ({ default: m.ScanPage }))),
+  '/settings': lazy(() => import('../settings/SettingsPage').then((m) => ({ default: m.SettingsPage }))),
   '/what-if': lazy(() => import('../what_if/WhatIfPage').then((m) => ({ default: m.WhatIfPage }))),
 }
 
@@ -30,8 +31,8 @@ export function App() {
     <>
       <a className="skip" href="#main">Skip to the page</a>
       <TopBar me={signedOut ? undefined : me.data} />
-      <Navigation />
-      <main id="main" tabIndex={-1}>
+      <Navigation inert={signedOut} />
+      <main id="main" tabIndex={-1} inert={signedOut}>
         {me.error && !signedOut ? <Failure error={me.error} retry={() => void me.refetch()} /> : me.data && <Pages />}
       </main>
       {signedOut && <SignIn />}
@@ -51,11 +52,11 @@ function Pages() {
   )
 }
 
-function Navigation() {
+function Navigation({ inert }: { inert: boolean }) {
   const [location] = useLocation()
   const { to } = useView()
   return (
-    <nav aria-label="Pages">
+    <nav aria-label="Pages" inert={inert}>
       {PAGES.map((page) => (
         <Link key={page.path} href={to(page.path)} aria-current={location === page.path ? 'page' : undefined}>
           <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d={page.icon} /></svg>
@@ -69,14 +70,26 @@ function Navigation() {
 const WINDOWS = [['', 'All of it'], ['15m', 'Last 15 min'], ['1h', 'Last hour'], ['24h', 'Last 24 h'], ['7d', 'Last 7 days']] as const
 
 function TopBar({ me }: { me: Me | undefined }) {
-  const { params, change, selection } = useView()
-  const datasets = useDatasets()
   const theme = useTheme()
-  const live = datasets.data?.datasets.some((d) => d.name === 'live') ?? false
-  const shown = selection.dataset ?? (live ? 'live' : datasets.data?.datasets[0]?.name)
   return (
     <header className="top">
       <Link href="/" className="brand"><svg viewBox="0 0 16 16" width="20" height="20" aria-hidden="true"><path d="M8 1l6 2v5c0 4-3 6-6 7-3-1-6-3-6-7V3z" /></svg>AgentGuard</Link>
+      {me && <Pickers />}
+      <span className="grow" />
+      <a href="docs">API</a>
+      {me && <Account me={me} />}
+      <button type="button" onClick={() => chooseTheme(theme === 'dark' ? 'light' : 'dark')}>{theme === 'dark' ? 'Light' : 'Dark'}</button>
+    </header>
+  )
+}
+
+function Pickers() {
+  const { params, change, selection } = useView()
+  const datasets = useDatasets()
+  const live = datasets.data?.datasets.some((d) => d.name === 'live') ?? false
+  const shown = selection.dataset ?? (live ? 'live' : datasets.data?.datasets[0]?.name)
+  return (
+    <>
       {datasets.data && datasets.data.datasets.length > 0 && (
         <label>Dataset
           <select value={shown} onChange={(e) => change({ dataset: e.target.value, version: null, lookback: null, sel: null })}>
@@ -92,11 +105,7 @@ function TopBar({ me }: { me: Me | undefined }) {
         </label>
       )}
       <Changes dataset={shown} />
-      <span className="grow" />
-      <a href="docs">API</a>
-      {me && <Account me={me} />}
-      <button type="button" onClick={() => chooseTheme(theme === 'dark' ? 'light' : 'dark')}>{theme === 'dark' ? 'Light' : 'Dark'}</button>
-    </header>
+    </>
   )
 }
 

@@ -7,4 +7,5 @@ export const PAGES = [
   { path: '/coverage', title: 'Coverage', icon: 'M3 16V9M8 16V4M13 16v-5M18 16V7' },
   { path: '/catalog', title: 'Catalog', icon: 'M4 3h9l3 3v11H4zM7 8h6M7 11h6M7 14h4' },
   { path: '/scan', title: 'Scan', icon: 'M10 13V3M6 7l4-4 4 4M3 13v4h14v-4' },
+  { path: '/settings', title: 'Settings', icon: 'M3 6h8M15 6h2M11 4v4M3 14h2M9 14h8M9 12v4' },
 ] as const
