@@ -93,7 +93,8 @@ INTERNAL: Mapping[str, str] = {
     "user_sessions": "Sessions of signed-in users: hashes of their tokens.",
     "sign_in_attempts": "Sign-ins that failed lately, counted by account and by address.",
     "set_up_links": "Hashes of one-time links for the first administrator.",
-    "outbox": "Effects that follow a committed transaction: notices, job deliveries, projections.",
+    "notifications": "Messages about incidents, and what became of each at its receiver.",
+    "outbox": "Effects that follow a committed transaction: notices, messages, job deliveries.",
 }
 
 

@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
-from agentguard import account_settings, service_settings, settings
+from agentguard import account_settings, notification_settings, service_settings, settings
 from agentguard.cli.main import app
 from agentguard.environment import PLAIN_NAMES
 from agentguard.service_settings import ServiceSettings
@@ -92,6 +92,7 @@ def settings_page() -> str:
     meanings = {
         **docstrings(settings, "Settings"),
         **docstrings(account_settings, "AccountSettings"),
+        **docstrings(notification_settings, "NotificationSettings"),
         **docstrings(service_settings, "ServiceSettings"),
     }
     fields = Settings.model_fields

@@ -819,6 +819,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Notifications
+         * @description List what waits for a receiver, was delivered or was given up, the latest changes first.
+         */
+        get: operations["list_notifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/playbook": {
         parameters: {
             query?: never;
@@ -1531,7 +1551,31 @@ export interface paths {
         trace?: never;
     };
 }
-export type webhooks = Record<string, never>;
+export interface webhooks {
+    incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive Notification
+         * @description Receive a message about an incident at AGENTGUARD_WEBHOOK_URL.
+         *
+         *     Any status from 200 to 299 accepts it. 408, 409, 425, 429 and 500 to 599 have it sent again, not
+         *     before `Retry-After`; others give it up.
+         */
+        post: operations["receive_notification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
 export interface components {
     schemas: {
         /**
@@ -3403,6 +3447,12 @@ export interface components {
             lost: string[];
         };
         /**
+         * DeliveryState
+         * @description How far a notification has come.
+         * @enum {string}
+         */
+        DeliveryState: "waiting" | "delivered" | "given_up";
+        /**
          * DependencyChanges
          * @description How the dependencies differ.
          */
@@ -4926,6 +4976,12 @@ export interface components {
             into: string;
         };
         /**
+         * MessageKind
+         * @description What a message is about.
+         * @enum {string}
+         */
+        MessageKind: "incident.opened" | "incident.acknowledged" | "incident.mitigated" | "incident.resolved" | "incident.reviewed" | "incident.reopened" | "incident.merged" | "incident.severity_raised" | "test";
+        /**
          * Method
          * @description Simulation method.
          * @enum {string}
@@ -5151,6 +5207,63 @@ export interface components {
         NoteRequest: {
             /** Note */
             note: string;
+        };
+        /**
+         * NotificationDocument
+         * @description A message for one receiver, and what became of it.
+         */
+        NotificationDocument: {
+            /**
+             * Id
+             * @description Of the message: webhooks receive it as `webhook-id`.
+             */
+            id: string;
+            receiver: components["schemas"]["ReceiverName"];
+            type: components["schemas"]["MessageKind"];
+            /**
+             * Incident
+             * @description Id of the incident.
+             */
+            incident: string | null;
+            severity: components["schemas"]["Severity"] | null;
+            state: components["schemas"]["DeliveryState"];
+            /** Attempts */
+            attempts: number;
+            /**
+             * Reason
+             * @description Why the last attempt failed; null: none did.
+             */
+            reason: string | null;
+            /**
+             * Created At
+             * @description When the incident changed.
+             */
+            created_at: string | null;
+            /**
+             * Next Attempt At
+             * @description Null unless it waits.
+             */
+            next_attempt_at: string | null;
+            /**
+             * Ended At
+             * @description When it was delivered or given up.
+             */
+            ended_at: string | null;
+        };
+        /**
+         * NotificationsDocument
+         * @description A page of notifications, those of the latest changes first.
+         */
+        NotificationsDocument: {
+            /** Receivers */
+            receivers: components["schemas"]["ReceiverDocument"][];
+            /** Notifications */
+            notifications: components["schemas"]["NotificationDocument"][];
+            /**
+             * Next
+             * @description `before` of the next page; null after the last.
+             */
+            next: string | null;
         };
         /**
          * OpenIncidentRequest
@@ -5608,6 +5721,24 @@ export interface components {
              */
             bad_hour: number;
         };
+        /**
+         * ReceiverDocument
+         * @description A receiver that is set.
+         */
+        ReceiverDocument: {
+            receiver: components["schemas"]["ReceiverName"];
+            /**
+             * Host
+             * @description Of its URL, which may be a secret and is not shown.
+             */
+            host: string;
+        };
+        /**
+         * ReceiverName
+         * @description Who can be told; each is one at most.
+         * @enum {string}
+         */
+        ReceiverName: "webhook" | "slack" | "pagerduty";
         /**
          * RecoveryTimeDocument
          * @description How long past recoveries of the same components took.
@@ -6719,6 +6850,91 @@ export interface components {
             expires_in: number;
         };
         /**
+         * ToldAffected
+         * @description A component or workflow that is hit.
+         */
+        ToldAffected: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** @description Null where no graph tells it. */
+            kind: components["schemas"]["ComponentKind"] | null;
+        };
+        /**
+         * ToldChange
+         * @description What happened, and to what.
+         */
+        ToldChange: {
+            /** @description Null: a test. */
+            incident: components["schemas"]["ToldIncident"] | null;
+            /**
+             * Actor
+             * @description Id of the principal who did it.
+             */
+            actor: string;
+            /** @description Null where the state did not change. */
+            previous_state: components["schemas"]["State"] | null;
+            /** @description Null where the severity stayed. */
+            previous_severity: components["schemas"]["Severity"] | null;
+            /**
+             * Note
+             * @description Only in a test.
+             */
+            note?: string | null;
+            /**
+             * Url
+             * @description Where people see the incident, if AGENTGUARD_PUBLIC_URL.
+             */
+            url: string | null;
+        };
+        /**
+         * ToldIncident
+         * @description An incident as of the change. Texts are masked, and at most a few hundred characters.
+         */
+        ToldIncident: {
+            /** Id */
+            id: string;
+            /**
+             * Version
+             * @description Each change adds 1: of two messages, the later has more.
+             */
+            version: number;
+            /** Title */
+            title: string;
+            /**
+             * Kind
+             * @description `simulated`, `reported`, or that of a detected condition.
+             */
+            kind: string;
+            source: components["schemas"]["Source"];
+            state: components["schemas"]["State"];
+            severity: components["schemas"]["Severity"];
+            /** Owner */
+            owner: string | null;
+            /** Opened At */
+            opened_at: string | null;
+            /**
+             * Merged Into
+             * @description Id of the incident that it is a duplicate of.
+             */
+            merged_into: string | null;
+            /**
+             * Components
+             * @description At most 10, where it began first.
+             */
+            components: components["schemas"]["ToldAffected"][];
+            /** Components Affected */
+            components_affected: number;
+            /**
+             * Workflows
+             * @description At most 10.
+             */
+            workflows: components["schemas"]["ToldAffected"][];
+            /** Workflows Affected */
+            workflows_affected: number;
+        };
+        /**
          * TraceDocument
          * @description A stored trace as a tree, and where it failed.
          */
@@ -6947,6 +7163,19 @@ export interface components {
             outcome: components["schemas"]["Outcome"];
             /** Checks */
             checks: components["schemas"]["CheckDocument"][];
+        };
+        /**
+         * WebhookMessage
+         * @description What AGENTGUARD_WEBHOOK_URL receives, as the Standard Webhooks specification shapes it.
+         */
+        WebhookMessage: {
+            type: components["schemas"]["MessageKind"];
+            /**
+             * Timestamp
+             * @description When it happened; `webhook-timestamp` is sending.
+             */
+            timestamp: string | null;
+            data: components["schemas"]["ToldChange"];
         };
         /**
          * WindowDocument
@@ -8836,6 +9065,46 @@ export interface operations {
             };
         };
     };
+    list_notifications: {
+        parameters: {
+            query?: {
+                /** @description Only notifications in this state; repeatable. */
+                state?: components["schemas"]["DeliveryState"][] | null;
+                /** @description Only for this receiver; repeatable. */
+                receiver?: components["schemas"]["ReceiverName"][] | null;
+                /** @description Only those about this incident; its id. */
+                incident?: string | null;
+                /** @description `next` of the previous page. */
+                before?: string | null;
+                /** @description Notifications per page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationsDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     create_playbook: {
         parameters: {
             query?: never;
@@ -10407,6 +10676,35 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
+            };
+        };
+    };
+    receive_notification: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Of the message, equal for each attempt: an idempotency key. */
+                "webhook-id": string;
+                /** @description When this attempt was sent: seconds since the Unix epoch. */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the base64 of HMAC-SHA256 over id, timestamp and body, joined by full stops; several, separated by spaces, while a secret is replaced. */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookMessage"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -13,14 +13,15 @@ from pydantic_settings import NoDecode
 
 from agentguard.accounts.roles import Role
 from agentguard.accounts.tokens import ALGORITHMS
-from agentguard.service_settings import ServiceSettings, split_at_commas
+from agentguard.notification_settings import NotificationSettings
+from agentguard.service_settings import split_at_commas
 
 
 def _is_local(host: str) -> bool:
     return host in ("localhost", "127.0.0.1", "::1")
 
 
-class AccountSettings(ServiceSettings):
+class AccountSettings(NotificationSettings):
     """Who signs in, and for how long.
 
     The docstrings of the fields appear in docs/settings.md.

@@ -32,6 +32,7 @@ from agentguard.environment import (
 from agentguard.kernel.errors import InvalidInputError
 from agentguard.kernel.faults import requirement
 from agentguard.kernel.patterns import BadPatternError, Pattern
+from agentguard.notification_settings import notification_contradictions
 from agentguard.service_settings import model_contradictions, setting_names, split_at_commas
 from agentguard.service_urls import different_parts
 
@@ -362,6 +363,7 @@ def _contradictions(settings: Settings, faulty: frozenset[str]) -> Iterator[str]
         yield "CELERY_RESULT_BACKEND is set without CELERY_BROKER_URL; it has no effect then"
     yield from account_contradictions(settings, faulty)
     yield from model_contradictions(settings, faulty)
+    yield from notification_contradictions(settings, faulty)
     for service, name, url in (
         ("postgres", "DATABASE_URL", settings.database_url),
         ("redis", "REDIS_URL", settings.redis_url),

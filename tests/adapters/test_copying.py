@@ -33,6 +33,7 @@ from agentguard.adapters.sql.tables import (
     incidents,
     jobs,
     metadata,
+    notifications,
     playbooks,
     set_up_links,
     sign_in_attempts,
@@ -163,6 +164,20 @@ ROWS = {
             "created_at": NOW,
             "changed_at": NOW,
             "version": 2,
+        }
+    ],
+    notifications: [
+        {
+            "message": "m-1",
+            "receiver": "webhook",
+            "incident": "i",
+            "created_at": NOW,
+            "payload": b"{}",
+            "state": "waiting",
+            "attempts": 1,
+            "due_at": NOW,
+            "ended_at": None,
+            "reason": ODD,
         }
     ],
     incidents: [

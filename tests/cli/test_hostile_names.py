@@ -65,6 +65,11 @@ COMMANDS: dict[str, list[list[str]]] = {
         ["incidents", "assign", HOSTILE, HOSTILE],
         ["incidents", "post-mortem", HOSTILE],
     ],
+    "notifications": [
+        ["notifications", "list", "--incident", HOSTILE],
+        ["notifications", "list", "--before", HOSTILE],
+        ["notifications", "test"],
+    ],
     "keys": [["keys", "list"], ["keys", "create", HOSTILE], ["keys", "revoke", HOSTILE]],
     "users": [["users", "list"], ["users", "role", HOSTILE, HOSTILE], ["users", "remove", HOSTILE]],
     "playbook": [["playbook", FAILING, "--full"], ["playbook", HOSTILE]],

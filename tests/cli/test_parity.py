@@ -47,6 +47,13 @@ QUESTIONS: list[tuple[str, str, dict[str, Any]]] = [
     (f"trace {1:032x}", f"GET /api/traces/{1:032x}", {}),
     (f"trace {1:032x} --dataset shop", f"GET /api/traces/{1:032x}", {"dataset": "shop"}),
     ("trace unknown", "GET /api/traces/unknown", {}),
+    ("notifications list", "GET /api/notifications", {}),
+    (
+        "notifications list --state given_up --receiver slack --incident x --limit 3",
+        "GET /api/notifications",
+        {"state": "given_up", "receiver": "slack", "incident": "x", "limit": 3},
+    ),
+    ("notifications list --before x", "GET /api/notifications", {"before": "x"}),
     ("catalog check", "GET /api/catalog", {}),
     ("catalog check --ghost-days 3", "GET /api/catalog", {"ghost_days": 3}),
     ("simulate PaymentAgent", "POST /api/simulate", {"agent_id": "PaymentAgent"}),

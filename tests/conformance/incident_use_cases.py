@@ -127,6 +127,9 @@ METHODS_OF_INCIDENTS: dict[Callable[..., Any], Callable[[Opened, Principal], Awa
     IncidentService.merge: merge_incident,
 }
 
+TOLD_INCIDENTS = (report, open_simulation, detect, move_incident, merge_incident)
+"""Those that receivers of notifications are told of."""
+
 ENTRIES_OF_INCIDENTS = {
     report: "incident.opened",
     open_simulation: "incident.opened",

@@ -165,9 +165,10 @@ async def test_nothing_is_left_of_a_jobs_step_whose_last_statement_fails(
 async def test_a_use_case_writes_what_follows_from_it(opened: Opened, undrained, use_case):
     await prepare(opened)
     undrained()
+    before = (await opened.content())["outbox"]
     await use_case(opened, actor_of(use_case))
 
-    topics = [row[1] for row in (await opened.content())["outbox"]]
+    topics = [row[1] for row in (await opened.content())["outbox"] if row not in before]
     assert topics == topics_of(use_case)
 
 
@@ -176,7 +177,8 @@ async def test_once_a_use_case_returns_its_follow_ups_are_done(opened: Opened, u
     await prepare(opened)
     await use_case(opened, actor_of(use_case))
 
-    assert (await opened.content())["outbox"] == []
+    left = {row[1] for row in (await opened.content())["outbox"]}
+    assert left == {"incident_messages"}  # of incidents: they wait for a server
 
 
 @pytest.mark.parametrize("use_case", USE_CASES)

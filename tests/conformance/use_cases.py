@@ -34,6 +34,7 @@ from tests.conformance.graphs import GRAPH, RUNS, SteppingClock, version
 from tests.conformance.incident_use_cases import (
     ENTRIES_OF_INCIDENTS,
     METHODS_OF_INCIDENTS,
+    TOLD_INCIDENTS,
     add_incidents,
     merge_incident,
 )
@@ -214,7 +215,8 @@ SUBMITTING = (submit, submit_single, simulate, write_playbook)
 def topics_of(use_case: UseCase) -> list[str]:
     """Return the topics of the outbox entries that a use case writes."""
     if use_case in OF_INCIDENTS:
-        return ["incidents"] * (2 if use_case is merge_incident else 1)
+        told = ["incident_messages"] if use_case in TOLD_INCIDENTS else []
+        return ["incidents"] * (2 if use_case is merge_incident else 1) + told
     published = ["graph"] if use_case in PUBLISHING else []
     return ["jobs"] if use_case in SUBMITTING else published
 

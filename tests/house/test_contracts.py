@@ -67,6 +67,7 @@ BREACHES = {
     "celery": Breach("agentguard.worker", "celery"),
     "web3": Breach("agentguard.audit", "eth_account"),
     "gemini": Breach("agentguard.playbooks", "google.genai"),
+    "httpx": Breach("agentguard.notifications", "httpx"),
     "openai": Breach("agentguard.playbooks", "openai"),
 }
 

@@ -127,6 +127,7 @@ BOUNDS: dict[str, Callable[[Usage], bool]] = {
     "jobs": lambda u: u.count <= LIMITS["jobs_kept"],
     "simulations": lambda u: 1 <= u.count <= LIMITS["simulations_kept"],
     "incidents": lambda u: 1 <= u.count <= LIMITS["incidents_kept"],
+    "notifications": lambda u: u.count == 0,
     "spans": lambda u: u.bytes <= LIMITS["retention_spans_bytes"] and u.count <= 4,
     "receive_log": lambda u: u.count == 0,
     "bodies": lambda u: u.bytes <= LIMITS["retention_spans_bytes"] and u.count <= 4,

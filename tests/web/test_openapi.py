@@ -64,6 +64,7 @@ PATHS = [
     "/api/incidents/{incident_id}/merge",
     "/api/incidents/{incident_id}/links",
     "/api/incidents/{incident_id}/post-mortem",
+    "/api/notifications",
     "/api/simulations",
     "/api/simulations/compare",
     "/api/simulations/{simulation_id}",

@@ -19,6 +19,7 @@ from agentguard.audit.rotation import KeyRotation
 from agentguard.audit.sequencing_loop import SequencingLoop
 from agentguard.audit.service import AuditService
 from agentguard.bootstrap.accounts import Accounts
+from agentguard.bootstrap.notifications import Receivers
 from agentguard.bootstrap.retention import Keeper, Retention
 from agentguard.catalog.model import Catalog
 from agentguard.catalog.service import CatalogService
@@ -44,6 +45,7 @@ from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.jobs.model import JobKind
 from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep
+from agentguard.notifications.service import NotificationService
 from agentguard.playbooks.refining import Refiner
 from agentguard.playbooks.service import KIND as PLAYBOOK
 from agentguard.playbooks.service import PlaybookService
@@ -117,6 +119,8 @@ class App:
     """Of playbooks."""
     refiner: Refiner | None
     """None: no language model is set."""
+    receivers: Receivers
+    """Who is told about incidents."""
     projection: GraphProjection | None = None
     """None: the newest graph is shown nowhere else."""
     serving: Serving | None = None
@@ -205,6 +209,10 @@ class App:
     @property
     def incident_views(self) -> IncidentViews:
         return IncidentViews(self.retention.kept.unit_of_work, self.selector)
+
+    @property
+    def notifications(self) -> NotificationService:
+        return NotificationService(self.retention.kept.unit_of_work, self.receivers)
 
     @property
     def playbooks(self) -> PlaybookService:

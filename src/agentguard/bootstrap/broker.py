@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agentguard.adapters.celery.broker import Broker
-from agentguard.bootstrap.app import WORKS
+from agentguard.bootstrap.app import WORKS, App
 from agentguard.bootstrap.wiring import extra
 from agentguard.jobs.attempts import Tries
 from agentguard.jobs.dispatch import DeadLetter, JobDispatcher, NoDeadLettersError
-from agentguard.jobs.embedded import WITHOUT_BROKER
+from agentguard.jobs.embedded import WITHOUT_BROKER, EmbeddedRunner
 from agentguard.kernel.clock import system_clock
 from agentguard.kernel.errors import InvalidInputError, UnusableServiceError
 from agentguard.service_settings import secret_text
@@ -34,6 +34,11 @@ class NoBrokerError(InvalidInputError):
             "CELERY_BROKER_URL is not set, so the server runs jobs itself. Set it for the server"
             " and all workers."
         )
+
+
+def embedded_runner(app: App) -> EmbeddedRunner | None:
+    """Return what runs jobs in this server; None where workers do."""
+    return EmbeddedRunner(app.attempts) if app.settings.celery_broker_url is None else None
 
 
 def dispatcher_of(settings: Settings) -> JobDispatcher:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import structlog
 
@@ -24,7 +24,7 @@ from agentguard.bootstrap.anchoring import anchoring_of, audit_loops
 from agentguard.bootstrap.app import PERMISSIONS, App, Serving
 from agentguard.bootstrap.audit_health import audit_parts
 from agentguard.bootstrap.auditing import sequenced_at_last, witnesses_of
-from agentguard.bootstrap.broker import dispatcher_of
+from agentguard.bootstrap.broker import dispatcher_of, embedded_runner
 from agentguard.bootstrap.health_checks import (
     broker_part,
     database_part,
@@ -33,6 +33,8 @@ from agentguard.bootstrap.health_checks import (
     serving_parts,
 )
 from agentguard.bootstrap.language_models import refiner_of
+from agentguard.bootstrap.notification_health import notifications_part
+from agentguard.bootstrap.notifications import notification_dispatchers, receivers_of
 from agentguard.bootstrap.retention import kept_data, version_retention
 from agentguard.bootstrap.scanning import scans_of
 from agentguard.bootstrap.startup_facts import COMMAND, SERVER, WORKER, enter_startup_facts
@@ -59,7 +61,6 @@ from agentguard.graph.storage.store import LIVE
 from agentguard.health import HealthCheck
 from agentguard.ingest.decoding import Decoder
 from agentguard.jobs.dispatch import JobDispatcher
-from agentguard.jobs.embedded import EmbeddedRunner
 from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
@@ -80,6 +81,7 @@ from agentguard.traces.store import SpanStore
 from agentguard.traces.validation import decode_accepted, make_decoder
 
 S = TypeVar("S")
+Loop: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 log = structlog.get_logger(__name__)
 
@@ -179,6 +181,7 @@ def _application(
         anchoring_of(settings, storage.unit_of_work),
         load_templates(settings.playbooks),
         refiner_of(settings, clock),
+        receivers_of(settings, clock),
         storage.projection,
     )
 
@@ -233,16 +236,17 @@ async def _serving(
     live = _live_graph(app, spans, watchers, compactor, turn(LIVE), unit_of_work)
     housekeeping = Housekeeping(app.retention.kept, clock, turn(HOUSEKEEPING))
     refused = RefusedAccess(clock)
-    embedded = EmbeddedRunner(app.attempts) if settings.celery_broker_url is None else None
+    embedded = embedded_runner(app)
     dispatcher = embedded or dispatcher_of(settings)
     sweep = _sweep(app, dispatcher)
     app = replace(app, jobs=replace(app.jobs, wake=sweep.wake))
     stack.push_async_callback(_compact_at_last, spans)
     tasks = await stack.enter_async_context(task_group())
     warming = tasks.create_task(_warm(decoders))
-    looping = [compactor.run, live.run, sweep.run, app.outbox.run, housekeeping.run]
+    looping = [compactor.run, live.run, sweep.run, housekeeping.run]
     sequencer, auditing = await audit_loops(app, unit_of_work, turn, refused)
     looping += [*auditing, embedded.run] if embedded else auditing
+    looping += _outbox_loops(app, unit_of_work)
     loops = [tasks.create_task(loop()) for loop in looping]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
@@ -251,6 +255,12 @@ async def _serving(
     )
     parts = _parts(app, serving, warming, (decoders, watchers, *app.workers))
     return replace(app, serving=serving, parts=parts)
+
+
+def _outbox_loops(app: App, unit_of_work: SqlUnitOfWork) -> list[Loop]:
+    """Return what handles the outbox: receivers of notifications delay nothing else."""
+    told = notification_dispatchers(app.settings, unit_of_work, app.receivers)
+    return [each.run for each in (app.outbox, *told)]
 
 
 async def _span_store(stack: AsyncExitStack, app: App, decoders: Pool[Decoder]) -> SpanStore:
@@ -276,6 +286,7 @@ def _parts(
         *broker_part(serving.dispatcher, app.settings),
         *serving_parts(serving, warming, workers, app.settings),
         *audit_parts(app, serving),
+        *notifications_part(app),
     )
 
 

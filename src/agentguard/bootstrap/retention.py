@@ -23,6 +23,8 @@ from agentguard.jobs.model import Job, JobState
 from agentguard.jobs.retention import JobRetention
 from agentguard.jobs.store import JobFilter
 from agentguard.kernel.clock import NS_PER_HOUR
+from agentguard.notifications.attempts import Patience
+from agentguard.notifications.retention import NotificationRetention
 from agentguard.playbooks.service import KIND as PLAYBOOK
 from agentguard.retention.backlog import OutboxBacklog
 from agentguard.retention.housekeeping import Housekeeping, KeptData
@@ -51,9 +53,10 @@ def kept_data(settings: Settings, unit_of_work: SqlUnitOfWork, graphs: Graphs) -
     folder = settings.data_dir
     rows: tuple[RetainedRows[SqlStores], ...] = (
         *_payloads(settings),
-        JobRetention(Limit(_days(settings.jobs_days), settings.jobs_kept)),
-        SimulationRetention(Limit(_days(settings.simulations_days), settings.simulations_kept)),
-        IncidentRetention(Limit(_days(settings.incidents_days), settings.incidents_kept)),
+        JobRetention(_limit(settings.jobs_days, settings.jobs_kept)),
+        SimulationRetention(_limit(settings.simulations_days, settings.simulations_kept)),
+        IncidentRetention(_limit(settings.incidents_days, settings.incidents_kept)),
+        _notifications(settings),
         version_retention(settings, graphs),
         HistoryRetention(),
         OutboxBacklog(),
@@ -81,10 +84,15 @@ def _payloads(settings: Settings) -> tuple[PayloadRetention, ...]:
     return () if days is None else (PayloadRetention(_days(days)),)
 
 
+def _notifications(settings: Settings) -> NotificationRetention:
+    limit = _limit(settings.notifications_days, settings.notifications_kept)
+    return NotificationRetention(limit, Patience(settings.notification_hours))
+
+
 def version_retention(settings: Settings, graphs: Graphs) -> VersionRetention:
     limits = GraphLimits(
-        versions=Limit(_days(settings.versions_days), settings.versions_kept),
-        datasets=Limit(_days(settings.datasets_days), settings.datasets_kept),
+        versions=_limit(settings.versions_days, settings.versions_kept),
+        datasets=_limit(settings.datasets_days, settings.datasets_kept),
     )
     return VersionRetention(
         graphs.run_store, graphs.recent, limits, projected=settings.neo4j is not None
@@ -97,6 +105,10 @@ def cited_version(job: Job) -> str | None:
         return None
     version = job.result.get("graph_version")
     return None if version is None else str(version)
+
+
+def _limit(days: float, number: int) -> Limit:
+    return Limit(_days(days), number)
 
 
 def _days(days: float) -> int:

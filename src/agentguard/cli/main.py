@@ -24,6 +24,7 @@ from agentguard.cli import (
     jobs,
     keys,
     migrate,
+    notifications,
     playbook,
     purge,
     scan,
@@ -98,6 +99,7 @@ app.add_typer(datasets.app, name="datasets")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(simulations.app, name="simulations")
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(notifications.app, name="notifications")
 app.add_typer(traces.app, name="traces")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")

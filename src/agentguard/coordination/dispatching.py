@@ -13,7 +13,7 @@ from typing import TypeAlias
 import structlog
 
 from agentguard.compute.tasks import task_group
-from agentguard.coordination.outbox import OutboxEntry, OutboxStores
+from agentguard.coordination.outbox import MOST_AHEAD, OutboxEntry, OutboxStores
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.unit_of_work import UnitOfWork
@@ -22,6 +22,18 @@ log = structlog.get_logger(__name__)
 
 Handler: TypeAlias = Callable[[OutboxEntry], Awaitable[None]]
 """Does what an entry asks for; idempotent, since it may run twice. If it raises, it runs again."""
+
+
+class PostponedError(Exception):
+    """Not a failure: a handler has nothing to do before `until` (ns since the epoch).
+
+    It may be called earlier, where `until` is far ahead.
+    """
+
+    def __init__(self, until: int) -> None:
+        super().__init__()
+        self.until = until
+
 
 _LONGEST_PAUSE_SECONDS = 60
 _LOOK_SECONDS = 1.0
@@ -122,6 +134,9 @@ class Dispatcher:
         except asyncio.CancelledError:
             await asyncio.shield(self._postpone(entry, self.clock()))
             raise
+        except PostponedError as postponed:
+            latest = self.clock() + MOST_AHEAD
+            await self._postpone(entry, min(postponed.until, latest))
         # The outermost frame of a handler: the entry stays, whatever went wrong, and is retried.
         except Exception as error:  # noqa: BLE001 - logged by _note
             self._note(entry.topic, error)

@@ -24,11 +24,11 @@ STORED = "stored data"
 
 def stored_data(settings: Settings) -> Iterator[Check]:
     """Yield a check per kind; none of the database's kinds unless its schema is up to date."""
-    for kind, usage in asyncio.run(_usage(settings, with_rows=_is_current(settings))).items():
+    for kind, usage in asyncio.run(_usage(settings, with_rows=is_current(settings))).items():
         yield Check(STORED, Finding.FINE, f"{kind}: {_detail(usage)}.")
 
 
-def _is_current(settings: Settings) -> bool:
+def is_current(settings: Settings) -> bool:
     """Return whether the database can be read; what is wrong with it, its own check says."""
     server = postgresql(settings)
     try:

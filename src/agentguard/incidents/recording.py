@@ -13,6 +13,7 @@ from agentguard.coordination.dispatching import Handler
 from agentguard.coordination.notices import Notices
 from agentguard.coordination.outbox import Outbox, OutboxEntry
 from agentguard.graph.storage.store import ComponentHistories
+from agentguard.incidents.messages import INCIDENT_TOLD, message_of
 from agentguard.incidents.model import Change, Event, Incident
 from agentguard.incidents.store import IncidentStore
 from agentguard.jobs.store import JobStore
@@ -86,6 +87,9 @@ async def _follow(stores: IncidentStores, trail: AuditTrail, who: Acting, change
     )
     told = {"incident": incident.id, "version": incident.version, "change": change.kind.value}
     await stores.outbox.put(INCIDENT_CHANGED, incident.id, told)
+    message = message_of(change, who.id)
+    if message is not None:
+        await stores.outbox.put(INCIDENT_TOLD, message.id, message.payload())
 
 
 def _event(who: Acting, change: Change) -> Event:

@@ -51,6 +51,7 @@ from agentguard.web.routes import (
     log,
     metrics,
     mitigations,
+    notifications,
     otlp,
     playbook,
     root,
@@ -87,6 +88,7 @@ _ROUTES = (
     simulate,
     simulations,
     incidents,
+    notifications,
     playbook,
     handover,
     anchors,
@@ -153,6 +155,7 @@ def new_api(middleware: Sequence[Middleware] = ()) -> FastAPI:
     api.include_router(sso.router, responses=_PROBLEM)  # providers add parameters of their own
     api.include_router(documentation.router)
     api.include_router(sign_in_page.router)
+    api.webhooks.include_router(notifications.sent)
     return api
 
 
@@ -176,6 +179,9 @@ def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
         for operation in path.values():
             if "422" in operation["responses"]:
                 operation["responses"]["422"] = _PROBLEM["default"]
+    for path in schema["webhooks"].values():
+        for operation in path.values():
+            del operation["responses"]["422"]  # of ours, not of the receivers
     return schema
 
 

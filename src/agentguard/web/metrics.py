@@ -13,6 +13,7 @@ from agentguard.bootstrap.audit_health import AuditCondition
 from agentguard.graph.model import Graph
 from agentguard.health import Condition, Status
 from agentguard.kernel.clock import NS_PER_SECOND
+from agentguard.notifications.store import Counts
 from agentguard.retention.policy import Usage
 from agentguard.web.audit_metrics import audit_families
 
@@ -57,6 +58,12 @@ class Metrics(Collector):
             registry=self.registry,
         )
         self.registry.register(_Collected(lambda: _families(serving)))
+        self._notifications = Gauge(
+            "agentguard_notifications",
+            "Stored notifications about incidents.",
+            ["receiver", "state"],
+            registry=self.registry,
+        )
         self._audit: AuditCondition | None = None
         self.registry.register(_Collected(self._of_audit_log))
 
@@ -65,6 +72,12 @@ class Metrics(Collector):
         for name, condition in conditions.items():
             self._part_up.labels(name).set(condition.status is Status.UP)
             self._part_seconds.labels(name).set(condition.seconds)
+
+    def tell_notifications(self, counts: Counts) -> None:
+        """Set the number of notifications per receiver and state."""
+        self._notifications.clear()
+        for (receiver, state), number in counts.items():
+            self._notifications.labels(receiver.value, state.value).set(number)
 
     def tell_audit(self, found: AuditCondition | None) -> None:
         """Set the metrics of the audit log; None: unknown."""

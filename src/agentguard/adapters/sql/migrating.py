@@ -18,7 +18,7 @@ from agentguard.adapters.sql.errors import DatabaseTooNewError, DatabaseUnavaila
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.sqlite import WRITE, revision_of
 
-HEAD = "0016"
+HEAD = "0017"
 """The newest migration; a test compares it with the migrations folder."""
 
 _LOCK_SECONDS = 60

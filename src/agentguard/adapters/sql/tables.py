@@ -299,6 +299,23 @@ outbox = Table(
     sqlite_autoincrement=True,
 )
 
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("message", Name, primary_key=True),
+    Column("receiver", Name, primary_key=True),
+    Column("incident", Name, nullable=False),  # its id; the notification may outlive it
+    Column("created_at", Moment, nullable=False, index=True),  # of the incident's change
+    Column("payload", LargeBinary, nullable=False),  # JSON
+    Column("state", Name, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("reason", ForeignText),
+    Index("ix_notifications_receiver_incident", "receiver", "incident"),
+    Index("ix_notifications_state_ended_at", "state", "ended_at"),
+)
+
 audit_entries = Table(
     "audit_entries",
     metadata,

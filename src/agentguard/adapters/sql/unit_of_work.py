@@ -20,6 +20,7 @@ from agentguard.adapters.sql.history import SqlComponentHistories
 from agentguard.adapters.sql.incidents import SqlIncidentStore
 from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.adapters.sql.leases import SqlLeases
+from agentguard.adapters.sql.notifications import SqlNotificationStore
 from agentguard.adapters.sql.outbox import SqlOutbox
 from agentguard.adapters.sql.sessions import SqlSessions
 from agentguard.adapters.sql.sign_ins import SqlSignIns
@@ -33,6 +34,7 @@ from agentguard.graph.storage.store import ComponentHistories, GraphVersions
 from agentguard.incidents.store import IncidentStore
 from agentguard.jobs.store import JobStore
 from agentguard.kernel.clock import Clock
+from agentguard.notifications.store import NotificationStore
 from agentguard.retention.citations import Citations
 from agentguard.retention.expiry_clock import ExpiryClocks
 from agentguard.simulation.storage.store import SimulationStore
@@ -70,6 +72,10 @@ class SqlStores:
     @property
     def incidents(self) -> IncidentStore:
         return SqlIncidentStore(self.connection)
+
+    @property
+    def notifications(self) -> NotificationStore:
+        return SqlNotificationStore(self.connection)
 
     @property
     def expiry_clock(self) -> ExpiryClocks:

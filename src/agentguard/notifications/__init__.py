@@ -1,0 +1,1 @@
+"""Notifications: messages about incidents, delivered to webhooks, Slack and PagerDuty."""
