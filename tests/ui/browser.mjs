@@ -5,6 +5,9 @@ import { asked, browser, HOSTILE, look, opened, shots, tell, trace, url } from '
 const simulated = await asked('POST', '/api/simulate', { agent_ids: ['demo/model:gpt-4o'], dataset: 'demo' })
 const incident = await asked('POST', '/api/incidents', { simulation: simulated.id, title: HOSTILE, owner: HOSTILE, note: `${HOSTILE}\nsecond line` })
 
+const evidence = await asked('GET', '/api/evidence/component:demo/model:gpt-4o?dataset=demo')
+const failed = evidence.spans.find((each) => each.failed)
+
 const PAGES = {
   fleet: ['/?dataset=demo', '.label'],
   selected: ['/?dataset=demo&sel=demo/model:gpt-4o', '.detail .factors'],
@@ -12,6 +15,8 @@ const PAGES = {
   table: ['/?dataset=demo&view=table', 'table.wide'],
   component: ['/component?dataset=demo&id=demo/model:gpt-4o', '.facts'],
   risk: ['/component?dataset=demo&id=demo/model:gpt-4o&tab=risk', '.factors'],
+  traces: ['/component?dataset=demo&id=demo/model:gpt-4o&tab=traces', '.spans .selected'],
+  trace: [`/trace?dataset=demo&id=${failed.trace_id}`, '.spans .failing-path'],
   'what-if': ['/what-if?dataset=demo&fail=demo/model:gpt-4o', '.answer'],
   incidents: ['/incidents', 'td.title'],
   incident: [`/incidents?id=${incident.id}`, '.steps li'],
@@ -139,6 +144,31 @@ await look(PAGES)
   await page.getByRole('button', { name: 'Show the draft' }).click()
   await page.waitForSelector('pre.draft')
   tell('hostile incident', { wrong, title: await page.textContent('h1'), note: await page.textContent('.noted'), images: await page.locator('img').count() })
+  await close()
+}
+
+{
+  // from a step of a playbook to the trace that proves it
+  const { page, wrong, close } = await opened(`/incidents?id=${incident.id}`)
+  await page.locator('.steps summary').first().press('Enter')
+  await page.locator('.steps details a').first().press('Enter')
+  await page.waitForSelector('.spans .selected')
+  const address = new URL(page.url()).searchParams
+  const shown = await page.locator('.spans tbody tr').count()
+  const outcome = await page.textContent('.impact')
+  const top = (await page.locator('header.top').boundingBox()).y
+  await page.getByRole('button', { name: 'Only the failing path' }).press('Enter')
+  const path = await page.locator('.spans tbody a').allTextContents()
+  await page.route('**/api/traces/**', async (route) => {
+    const answer = await route.fetch()
+    const document = await answer.json()
+    document.spans[0].name = HOSTILE
+    await route.fulfill({ response: answer, json: document })
+  })
+  await page.reload()
+  await page.waitForSelector('.spans')
+  const hostile = await page.locator('.spans tbody a').first().textContent()
+  tell('evidence', { wrong, id: address.get('id'), shown, outcome, path, top, hostile, images: await page.locator('img').count() })
   await close()
 }
 

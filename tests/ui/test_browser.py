@@ -24,6 +24,8 @@ PAGES = (
     "table",
     "component",
     "risk",
+    "traces",
+    "trace",
     "what-if",
     "incidents",
     "incident",
@@ -162,6 +164,21 @@ def test_hostile_titles_and_notes_of_incidents_are_text(found):
     assert hostile["title"] == "gpt\\u{202e}<img src=x onerror=alert(1)>"
     assert hostile["note"] == f"{hostile['title']}\nsecond line"
     assert (hostile["images"], hostile["wrong"]) == (0, [])
+
+
+def test_the_evidence_of_a_step_leads_to_its_trace_and_where_that_failed(found, server: Server):
+    evidence = found["evidence"]
+    trace = httpx.get(
+        f"{server.url}/api/traces/{evidence['id']}?dataset=demo&limit=1000", timeout=60
+    ).json()
+    names = [each["name"] for each in trace["spans"] if each["on_failing_path"]]
+
+    assert evidence["shown"] == trace["spans_total"]
+    assert evidence["path"] == names
+    assert f"First cause: {trace['first_cause']['name']}." in evidence["outcome"]
+    assert evidence["top"] == 0
+    assert evidence["hostile"] == "gpt\\u{202e}<img src=x onerror=alert(1)>"
+    assert (evidence["images"], evidence["wrong"]) == (0, [])
 
 
 def test_the_browser_verifies_an_entry_against_what_the_person_trusts(found):

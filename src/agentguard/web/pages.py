@@ -36,6 +36,7 @@ UI_PATHS = frozenset(
         "/catalog",
         "/scan",
         "/settings",
+        "/trace",
     }
 )
 """Pages of the UI, besides `/` for whoever accepts HTML. They hold no data."""

@@ -20,6 +20,7 @@ const LAZY: Record<string, ComponentType> = {
   '/incidents': lazy(() => import('../incidents/IncidentsPage').then((m) => ({ default: m.IncidentsPage }))),
   '/scan': lazy(() => import('../scan/ScanPage').then((m) => ({ default: m.ScanPage }))),
   '/settings': lazy(() => import('../settings/SettingsPage').then((m) => ({ default: m.SettingsPage }))),
+  '/trace': lazy(() => import('../trace/TracePage').then((m) => ({ default: m.TracePage }))),
   '/what-if': lazy(() => import('../what_if/WhatIfPage').then((m) => ({ default: m.WhatIfPage }))),
 }
 

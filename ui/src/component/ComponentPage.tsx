@@ -1,6 +1,5 @@
 // One component: what it is, who calls it, what it calls, and why its risk is what it is.
 import { Link } from 'wouter'
-import type { Schemas } from '../api/client'
 import { useComponent, useRisk, type ComponentDetails, type ComponentRisk } from '../api/queries'
 import { useView } from '../app/view'
 import { KIND_WORDS, LEVEL_WORDS, levelOf } from '../graph/kinds'
@@ -9,8 +8,9 @@ import { Shape } from '../parts/Shape'
 import { Failure, Waiting } from '../parts/states'
 import { Text } from '../parts/Text'
 import { Factors, Neighbours } from './parts'
+import { Traces } from './Traces'
 
-const TABS = { overview: 'Overview', neighbours: 'Callers and callees', risk: 'Risk and findings', evidence: 'Evidence' }
+const TABS = { overview: 'Overview', neighbours: 'Callers and callees', risk: 'Risk and findings', traces: 'Traces' }
 
 type Tab = keyof typeof TABS
 
@@ -39,7 +39,7 @@ export function ComponentPage() {
       </header>
       <div className="segments" role="group" aria-label="Parts of the page">
         {(Object.keys(TABS) as Tab[]).map((name) => (
-          <button key={name} type="button" aria-pressed={tab === name} onClick={() => change({ tab: name === 'overview' ? null : name })}>{TABS[name]}</button>
+          <button key={name} type="button" aria-pressed={tab === name} onClick={() => change({ tab: name === 'overview' ? null : name, trace: null, span: null })}>{TABS[name]}</button>
         ))}
       </div>
       {tab === 'overview' && <Overview c={c} risk={risk.data} />}
@@ -50,7 +50,7 @@ export function ComponentPage() {
         </div>
       )}
       {tab === 'risk' && (risk.error ? <Failure error={risk.error} retry={() => void risk.refetch()} /> : risk.data ? <Findings found={risk.data} /> : <Waiting what="the risk" />)}
-      {tab === 'evidence' && <section className="panel"><h2>Spans that prove it</h2><p className="note">{c.why}</p><Evidence spans={c.evidence} /></section>}
+      {tab === 'traces' && <Traces id={c.id} />}
     </div>
   )
 }
@@ -127,16 +127,5 @@ function Findings({ found }: { found: ComponentRisk }) {
         {!found.spof && found.cycles.length + found.shared_fates.length + found.false_redundancies.length + found.run_loops.length === 0 && <p className="note">None.</p>}
       </section>
     </div>
-  )
-}
-
-function Evidence({ spans }: { spans: Schemas['EvidenceDocument'][] }) {
-  return (
-    <table>
-      <thead><tr><th>Time</th><th>Why this one</th><th>Trace</th><th>Span</th></tr></thead>
-      <tbody>
-        {spans.map((s) => <tr key={s.span_id}><td>{time(s.timestamp)}</td><td>{s.reason}</td><td><code>{s.trace_id}</code></td><td><code>{s.span_id}</code></td></tr>)}
-      </tbody>
-    </table>
   )
 }

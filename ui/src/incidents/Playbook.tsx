@@ -1,7 +1,9 @@
 // The playbook of an incident: the linked one or, until one is, that for where it began.
 import { useMutation, useQuery } from '@tanstack/react-query'
+import { Link } from 'wouter'
 import { answered, api, type Schemas } from '../api/client'
 import { may, useMe } from '../app/session'
+import { useView } from '../app/view'
 import { about, count, milliseconds, plural, time } from '../parts/numbers'
 import { Failure, Waiting } from '../parts/states'
 import { Text } from '../parts/Text'
@@ -52,7 +54,7 @@ export function PlaybookPanel({ incident, take }: Props) {
       {playbook && (
         <>
           <p className="note">{incident.playbook ? 'Linked to this incident, as it was then.' : <>Generated now for <Text of={incident.affected_first.name} />, from the newest graph; not linked yet.</>} <Origin playbook={playbook} /></p>
-          <ol className="steps">{playbook.steps.map((step, i) => <StepItem key={step.id} step={step} number={i + 1} incident={incident} take={take} mayOperate={mayOperate} />)}</ol>
+          <ol className="steps">{playbook.steps.map((step, i) => <StepItem key={step.id} step={step} number={i + 1} incident={incident} take={take} mayOperate={mayOperate} graph={{ dataset: playbook.dataset, version: playbook.graph_version }} />)}</ol>
           <p className="note">{playbook.estimated_recovery_time ? `Past recoveries took ${seconds(playbook.estimated_recovery_time.shortest_seconds)} to ${seconds(playbook.estimated_recovery_time.longest_seconds)} (seen: ${count(playbook.estimated_recovery_time.recoveries)}).` : <Text of={playbook.estimated_recovery_time_reason ?? ''} />} {playbook.unknown && <Text of={playbook.unknown} />}</p>
         </>
       )}
@@ -87,9 +89,12 @@ interface StepProps extends Props {
   step: Step
   number: number
   mayOperate: boolean
+  /** The graph that the evidence is of. */
+  graph: { dataset: string; version: string | null }
 }
 
-function StepItem({ step, number, incident, take, mayOperate }: StepProps) {
+function StepItem({ step, number, incident, take, mayOperate, graph }: StepProps) {
+  const { to } = useView()
   const noting = useChange(incident.id, take)
   return (
     <li>
@@ -109,7 +114,7 @@ function StepItem({ step, number, incident, take, mayOperate }: StepProps) {
             <dd>
               <details>
                 <summary>{plural(step.evidence.length, 'span')}</summary>
-                <ul className="plain">{step.evidence.map((e) => <li key={e.span_id}>{e.reason}, {time(e.timestamp)} <code>{e.trace_id}</code></li>)}</ul>
+                <ul className="plain">{step.evidence.map((e) => <li key={e.span_id}>{e.reason}, {time(e.timestamp)} <Link href={to('/trace', { ...graph, lookback: null, id: e.trace_id, span: e.span_id })}><code><Text of={e.trace_id} /></code></Link></li>)}</ul>
               </details>
             </dd>
           </>
