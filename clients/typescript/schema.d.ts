@@ -4339,6 +4339,16 @@ export interface components {
              */
             merged_into: string | null;
             /**
+             * Summary
+             * @description Two or three sentences: what is lost, what is hit, its state.
+             */
+            summary: string;
+            /**
+             * Summary Model
+             * @description The language model in whose words it says what is lost; null: no model's.
+             */
+            summary_model: string | null;
+            /**
              * Next States
              * @description Those that it can be moved to.
              */

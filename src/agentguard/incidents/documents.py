@@ -11,6 +11,7 @@ from agentguard.incidents.model import Affected, Event, Impact, Incident, Links
 from agentguard.incidents.proofs import IncidentProof
 from agentguard.incidents.states import State
 from agentguard.incidents.store import IncidentCursor
+from agentguard.incidents.summary import summary_of
 from agentguard.kernel.clock import timestamp
 
 Document: TypeAlias = dict[str, Any]
@@ -64,8 +65,11 @@ def record_document(incident: Incident) -> Document:
 def incident_document(incident: Incident, around: Surroundings) -> Document:
     """Return the document of `GET /api/incidents/{id}`."""
     next_states = () if incident.merged_into else NEXT[incident.state]
+    summary = summary_of(incident)
     return {
         **record_document(incident),
+        "summary": summary.text,
+        "summary_model": summary.model,
         "next_states": [state.value for state in next_states],
         "components": [_placed(each, around.present) for each in incident.components],
         "workflows": [_placed(each, around.present) for each in incident.workflows],

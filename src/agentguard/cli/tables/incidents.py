@@ -117,6 +117,8 @@ def _about(document: Document, *, full: bool) -> RenderableType:
         "Playbook": links["playbook"] or "none",
         "Audit log": _audit(document),
     }
+    if document["summary_model"]:
+        lines["Summary"] = f"{document['summary']} (in the words of {document['summary_model']})"
     return Group(
         *(hanging(title, line, width=_WIDTH, style="dim") for title, line in lines.items())
     )

@@ -127,6 +127,12 @@ class IncidentProofDocument(Document):
 class IncidentDocument(IncidentRecordDocument):
     """An incident with everything except its timeline."""
 
+    summary: str = Field(
+        description="Two or three sentences: what is lost, what is hit, its state."
+    )
+    summary_model: str | None = Field(
+        description="The language model in whose words it says what is lost; null: no model's."
+    )
     next_states: list[State] = Field(description="Those that it can be moved to.")
     components: list[PlacedDocument]
     workflows: list[PlacedDocument]
