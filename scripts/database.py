@@ -23,8 +23,9 @@ data directory, not tables.
 listed below. Later versions may add columns to these tables, but keep the names, types and
 meaning of the listed ones, so that other programs can query them. Ids and creation times have
 defaults, so that rows can be inserted with any SQL client. AgentGuard writes to `incidents`
-([incidents.md](incidents.md)) and to `audit_logs`: a row for each entry of the
-[audit log](audit.md), once it is sequenced. The row is for queries and proves nothing; `agentguard
+([incidents.md](incidents.md)), to `playbooks`: a row for each playbook that was linked to an
+incident, and to `audit_logs`: a row for each entry of the [audit log](audit.md), once it is
+sequenced. The row is for queries and proves nothing; `agentguard
 audit export` does. AgentGuard neither shows nor changes incidents that other programs inserted.
 
 **Internal.** All other tables. They may change in any version, and other programs should not use
@@ -46,7 +47,7 @@ PROMISED: Mapping[str, Mapping[str, str]] = {
         "impacted_agents": "The affected agents: their ids.",
         "playbook": "The playbook as it was written for the incident.",
         "audit_trail": "What was done about the incident: `state`, `at` (ns since 1970) and `by`.",
-        "blockchain_proof": "Proof of the incident's anchored audit entries.",
+        "blockchain_proof": "The newest final anchor that covers an audit entry of the incident.",
         "created_at": "When the incident was opened.",
         "resolved_at": "When it was resolved or merged; NULL while it is open.",
     },
@@ -56,7 +57,7 @@ PROMISED: Mapping[str, Mapping[str, str]] = {
         "title": "Title.",
         "steps": "Its steps, in order.",
         "effectiveness_score": "How well it worked; NULL while unknown.",
-        "created_at": "When it was written.",
+        "created_at": "When it was linked to the incident.",
     },
     "audit_logs": {
         "id": "UUID; of an entry of the audit log, derived from its hash.",

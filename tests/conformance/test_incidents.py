@@ -15,7 +15,7 @@ from sqlalchemy import insert, select
 
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.postgresql import PostgreSQL
-from agentguard.adapters.sql.tables import audit_logs, incidents
+from agentguard.adapters.sql.tables import audit_logs, incidents, playbooks
 from agentguard.bootstrap.app import App
 from agentguard.incidents.errors import IncidentChangedError
 from agentguard.incidents.service import Report
@@ -316,6 +316,31 @@ async def test_each_change_leaves_an_entry_that_names_the_incident(tmp_path, ser
         ("incident.acknowledged", told["id"]),
     ]
     assert (size >= 2, differences) == (True, ())
+
+
+async def test_a_linked_playbook_is_a_row_that_other_programs_can_query(tmp_path, server):
+    async with serving(tmp_path, server) as (_, client):
+        await scan(client)
+        told = await report(client)
+        asked = {"agent_id": "PaymentAgent", "background": True}
+        job = (await client.post("/api/playbook", json=asked)).json()["id"]
+
+        async def written() -> Any:
+            return (await client.get(f"/api/jobs/{job}")).json()["result"]
+
+        playbook = await until(written)
+        for tag in ('"1"', '"2"'):  # linking it again changes nothing
+            linked = await client.post(
+                f"/api/incidents/{told['id']}/links",
+                json={"playbook": job},
+                headers={"If-Match": tag},
+            )
+            assert linked.status_code == 200, linked.text
+    async with open_database(tmp_path / "data", server) as database, database.reading() as reading:
+        (row,) = (await reading.execute(select(playbooks))).mappings()
+
+    assert (str(row["incident_id"]), row["title"]) == (told["id"], playbook["incident"]["title"])
+    assert (row["steps"], row["effectiveness_score"]) == (playbook["steps"], None)
 
 
 async def test_active_incidents_survive_every_purge(tmp_path, server):

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import secrets
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -144,6 +145,35 @@ def _check_original(served: Served, proof: dict[str, Any]) -> None:
     answers = [requests.post(url, json=body, timeout=30).json() for body in (asked, edited)]
     assert [answer["verified"] for answer in answers] == [True, False], answers
     assert (answers[0]["block"], answers[0]["data_hash"]) == (proof["block"], proof["data_hash"])
+
+
+def test_an_incident_names_the_anchor_that_proves_it(served: Served):
+    told = requests.post(
+        f"{served.server.url}/api/incidents",
+        json={"title": "Payments fail", "severity": "HIGH", "components": ["PaymentAgent"]},
+        timeout=30,
+    ).json()
+    path = f"/api/incidents/{told['id']}"
+    assert served.get(path)["blockchain_proof"] is None
+    served.anchors_when(lambda _: served.get(path)["blockchain_proof"] is not None)
+    shown = served.get(path)
+
+    proof, (entry,) = shown["blockchain_proof"], shown["blockchain_proof"]["entries"]
+    bundle = served.get(f"/api/audit/proof/{entry['index']}")
+    assert (proof["chain"], shown["blockchain_proof_reason"]) == ("Polygon Amoy", None)
+    for each in (proof, entry):
+        assert (each["tx_hash"], each["block"]) == (bundle["tx_hash"], bundle["block"])
+    assert (entry["action"], entry["data_hash"]) == ("incident.opened", bundle["data_hash"])
+    served.anchors_when(lambda _: _stored_proof(served) is not None)
+    stored = json.loads(_stored_proof(served) or "")
+    assert stored == {name: proof[name] for name in stored}
+    assert stored["tx_hash"] == proof["tx_hash"]
+
+
+def _stored_proof(served: Served) -> str | None:
+    """Return the column of `incidents` that other programs query."""
+    with contextlib.closing(sqlite3.connect(served.folder / "data" / "agentguard.db")) as database:
+        return database.execute("SELECT blockchain_proof FROM incidents").fetchone()[0]
 
 
 def test_a_failing_chain_makes_no_server_unready(served: Served):

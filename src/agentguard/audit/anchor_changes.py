@@ -13,6 +13,8 @@ import structlog
 
 from agentguard.audit.anchor_store import AnchorStores
 from agentguard.audit.anchoring import Anchor, AnchorState, outcomes, told
+from agentguard.audit.anchors import AnchorReceipt
+from agentguard.audit.documents import receipt_document
 from agentguard.audit.recording import Acting, AuditTrail
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import ConflictError
@@ -87,7 +89,7 @@ async def mark_entries(unit_of_work: UnitOfWork[AnchorStores]) -> None:
     before = await unit_of_work.read(lambda stores: stores.anchors.last_finalised(found.size))
     for first in range(0 if before is None else before.size, found.size, _MARKED_AT_ONCE):
         end = min(first + _MARKED_AT_ONCE, found.size)
-        await unit_of_work.run(partial(_mark, first, end, found.receipt.anchored.tx_hash))
+        await unit_of_work.run(partial(_mark, first, end, found.receipt.anchored))
 
 
 async def unmarked(stores: AnchorStores) -> Anchor | None:
@@ -97,5 +99,6 @@ async def unmarked(stores: AnchorStores) -> Anchor | None:
     return last if due else None
 
 
-async def _mark(first: int, end: int, tx_hash: str, stores: AnchorStores) -> None:
-    await stores.audit.mark_anchored(first, end, tx_hash)
+async def _mark(first: int, end: int, receipt: AnchorReceipt, stores: AnchorStores) -> None:
+    await stores.audit.mark_anchored(first, end, receipt.tx_hash)
+    await stores.audit.prove_incidents(first, end, receipt_document(receipt))

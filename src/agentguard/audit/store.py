@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from agentguard.audit.entries import SealedEntry
 from agentguard.audit.tiles import Tile
@@ -139,6 +139,13 @@ class AuditLog(Protocol):
         """Name the transaction in `audit_logs` for the entries from `first` to before `end`.
 
         Those that have one keep it.
+        """
+
+    async def prove_incidents(self, first: int, end: int, proof: Mapping[str, Any]) -> None:
+        """Set `incidents.blockchain_proof` where one of these entries is about the incident.
+
+        `proof` is JSON, as `audit.documents.receipt_document` makes it. For people who query the
+        database, as `audit_logs` is.
         """
 
     async def is_unmarked(self, index: int) -> bool:

@@ -121,6 +121,12 @@ class SqlAuditLog:
         marked = update(audit_logs).where(first <= index, end > index, unmarked)
         await self.connection.execute(marked.values(blockchain_tx_hash=tx_hash))
 
+    async def prove_incidents(self, first: int, end: int, proof: Mapping[str, Any]) -> None:
+        index, about = audit_logs.c.log_index, audit_logs.c.incident_id
+        theirs = select(about).where(first <= index, end > index, about.is_not(None))
+        proven = update(incidents).where(incidents.c.id.in_(theirs))
+        await self.connection.execute(proven.values(blockchain_proof=dict(proof)))
+
     async def is_unmarked(self, index: int) -> bool:
         c = audit_logs.c
         wanted = select(c.id).where(c.log_index == index, c.blockchain_tx_hash.is_(None)).limit(1)

@@ -131,9 +131,28 @@ class SqlIncidentStore:
             "details": stable_json(event.details),
         }
         await self.connection.execute(incident_events.insert().values(row))
+        if event.kind is EventKind.PLAYBOOK_LINKED and incident.playbook is not None:
+            await self._keep_playbook(incident, event)
         subjects = [{"incident": id_, **each} for each in _subjects(incident)]
         new = insert_into(self.connection, incident_subjects).on_conflict_do_nothing()
         await self.connection.execute(new, subjects)
+
+    async def _keep_playbook(self, incident: Incident, event: Event) -> None:
+        """Store the linked playbook as a row of its own, for people who query the database."""
+        written = without_nul(dict(incident.playbook or {}))
+        row = {
+            "id": uuid.uuid5(uuid.UUID(incident.id), str(incident.links.playbook)),
+            "incident_id": uuid.UUID(incident.id),
+            "title": written["incident"]["title"],
+            "steps": written["steps"],
+            "created_at": event.time,
+        }
+        kept = insert_into(self.connection, playbooks).values(row)
+        await self.connection.execute(
+            kept.on_conflict_do_update(
+                index_elements=["id"], set_={"title": row["title"], "steps": row["steps"]}
+            )
+        )
 
 
 def _filtered(wanted: IncidentFilter) -> Select[Any]:
