@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -94,20 +95,22 @@ class Fleet:
 
 
 @dataclass
-class _Start:
+class Start:
     """Servers that are being started, each in a folder of its own."""
 
     folder: Path
     made: dict[str, Server] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    ending: threading.Event = field(default_factory=threading.Event)
+    """Set once starting is broken off: who starts a server then stops it."""
 
     def one(self, name: str) -> None:
         try:
             (self.folder / name).mkdir()
             server = self.made[name] = KINDS[name].make(self.folder / name)
             began = time.monotonic()
-            server.start()
+            server.start(self.ending)
             self.seconds[name] = round(time.monotonic() - began, 1)
         except (ServiceError, OSError, subprocess.SubprocessError) as error:
             self.missing[name] = str(error)
@@ -123,6 +126,7 @@ class _Start:
                 raise
 
     def stop(self) -> None:
+        self.ending.set()
         _stop(list(self.made.values()))
 
 
@@ -133,7 +137,7 @@ def start(names: Collection[str], *, stays: bool = False) -> Fleet:
     """
     folder = Path(tempfile.mkdtemp(prefix="agentguard-services-"))
     folder.chmod(0o755)  # PostgreSQL's user must be able to enter
-    starting = _Start(folder)
+    starting = Start(folder)
     try:
         starting.side_by_side(names)
     except BaseException:

@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,16 +55,18 @@ class Server:
     _process: subprocess.Popen[bytes] | None = None
     """None where another process started it."""
 
-    def start(self) -> None:
+    def start(self, ending: threading.Event | None = None) -> None:
         """Start it and return once it answers.
 
-        Raises ServiceError with the end of its log where it does not.
+        Raises ServiceError, with the end of its log, where it does not answer, and once `ending`
+        is set; it may run then, and must be stopped.
         """
+        ending = ending or threading.Event()
         for one in self.beside:
-            one.start()
+            one.start(ending)
         if not self.alive():
             self._spawn()
-        self._wait_until_it_answers()
+        self._wait_until_it_answers(ending)
 
     def stop(self) -> None:
         """Ask it to stop and wait until it has; after ten seconds kill it."""
@@ -100,9 +103,11 @@ class Server:
             )
         self.pid, self.began = self._process.pid, started_at(self._process.pid)
 
-    def _wait_until_it_answers(self) -> None:
+    def _wait_until_it_answers(self, ending: threading.Event) -> None:
         deadline = time.monotonic() + self.patience
         while True:
+            if ending.is_set():
+                raise ServiceError(f"{self.name} was stopped while it started.")
             try:
                 return self.ask()
             # Whatever a client raises while its server starts, the answer is to ask again.

@@ -12,13 +12,13 @@ from agentguard.incidents.states import State
 from agentguard.incidents.store import IncidentFilter
 from agentguard.jobs.store import JobFilter
 from agentguard.kernel.clock import NS_PER_HOUR, system_clock
-from agentguard.playbooks.service import KIND as PLAYBOOK
+from agentguard.playbooks.service import KIND
 from agentguard.simulation.severities import Severity
 from agentguard.simulation.storage.model import Inputs, SimulationRecord, StoredSimulation
 from tests.acting import TESTER
 from tests.conformance.graphs import GRAPH
 from tests.conformance.opened_apps import Opened
-from tests.incidents.examples import SIMULATED, condition
+from tests.incidents.examples import PLAYBOOK, SIMULATED, condition
 
 COMPONENT = GRAPH.components[0].id
 CONDITION = "error-share:agent:a"
@@ -48,11 +48,11 @@ async def add_incidents(opened: Opened) -> None:
 
 
 async def _store_playbook(opened: Opened) -> None:
-    job = await opened.app.jobs.submit(TESTER, PLAYBOOK, {})
+    job = await opened.app.jobs.submit(TESTER, KIND, {})
     now = system_clock()
     running = await opened.app.jobs.store.claim(job.id, now=now, until=now + NS_PER_HOUR)
     assert running is not None
-    assert await opened.app.jobs.store.release(running.succeed({"steps": []}, now))
+    assert await opened.app.jobs.store.release(running.succeed(PLAYBOOK, now))
 
 
 async def _reported(opened: Opened) -> Incident:
@@ -101,7 +101,7 @@ async def link_simulation(opened: Opened, actor: Principal) -> None:
 
 
 async def link_playbook(opened: Opened, actor: Principal) -> None:
-    (job,) = await opened.app.jobs.store.newest(JobFilter(kinds=(PLAYBOOK,)), 1)
+    (job,) = await opened.app.jobs.store.newest(JobFilter(kinds=(KIND,)), 1)
     await opened.app.incidents.link_playbook(actor, (await _reported(opened)).id, job.id)
 
 

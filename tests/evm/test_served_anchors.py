@@ -113,7 +113,7 @@ def _check_views(served: Served, final: dict[str, Any]) -> None:
     metrics = served.text("/metrics")
     assert "agentguard_audit_anchor_finalised_age_seconds " in metrics
     assert f"agentguard_audit_anchor_entries {float(final['size'])}" in metrics
-    assert re.search(r"^agentguard_audit_entries_pending [01]\.0$", metrics, re.MULTILINE)
+    assert re.search(r"^agentguard_audit_entries_pending \d+\.0$", metrics, re.MULTILINE)
     assert "Anchored on Polygon Amoy" in served.cli("audit", "anchor")
     costs = json.loads(served.cli("audit", "costs", "--format", "json"))["chains"]
     assert (costs[0]["unit"], costs[0]["chain_id"]) == ("POL", 80002)

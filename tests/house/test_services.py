@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from scripts.services import packages
+from scripts.services import fleet, packages
 from scripts.services.naming import TEST_PREFIX, for_tests
 from scripts.services.process import Server, ServiceError, started_at
 from scripts.services.redis import redis
@@ -204,6 +204,28 @@ def test_a_start_that_is_broken_off_leaves_nothing_running(tmp_path: Path, numbe
 
         assert starting.wait() != 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in begun)
+
+
+def test_a_server_that_is_spawned_after_all_were_stopped_is_stopped_too(
+    tmp_path: Path, monkeypatch
+):
+    late: list[Server] = []
+
+    def unanswered() -> None:
+        raise OSError
+
+    def mute(folder: Path) -> Server:
+        late.append(Server("mute", folder, ["sleep", "600"], {}, unanswered, patience=600))
+        return late[0]
+
+    monkeypatch.setitem(fleet.KINDS, "mute", fleet.Kind(mute, "MUTE"))
+    start = fleet.Start(tmp_path)
+    start.stop()
+    start.one("mute")
+
+    assert "was stopped while it started" in start.missing["mute"]
+    assert late[0].pid > 0
+    assert not late[0].alive()
 
 
 def test_who_starts_but_does_not_answer_is_stopped_and_named(tmp_path: Path):

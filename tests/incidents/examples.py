@@ -78,3 +78,6 @@ SIMULATED: dict[str, Any] = {
     "impact_estimate": {"severity": "CRITICAL", "severity_reason": "checkout loses 78 % of runs"},
 }
 """What an incident takes from a simulation's document."""
+
+PLAYBOOK: dict[str, Any] = {"incident": {"title": "PaymentAgent fails"}, "steps": []}
+"""What is stored of a linked playbook's document in columns of its own."""

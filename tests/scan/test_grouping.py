@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentguard.scan.grouping import boundaries, group_of, times
@@ -19,6 +19,8 @@ def arrays(traces: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(traces=TRACES, known=st.sets(st.integers(0, 10_000)))
+@example(traces=[(0, 20)] * 6 + [(1, 1)], known=set())
+@example(traces=[(0, 10)] + [(1, 20)] * 6, known=set())
 def test_groups_that_can_be_split_are_small(traces, known) -> None:
     time, spans = arrays(traces)
 

@@ -24,15 +24,6 @@ from tests.sentry.intake import KEY, intake
 SECRET = "zq9-open-sesame"
 
 
-@pytest.fixture(autouse=True)
-def _own_log_configuration():
-    before = structlog.get_config() if structlog.is_configured() else None
-    yield
-    structlog.reset_defaults()
-    if before:
-        structlog.configure(**before)
-
-
 def reports(dsn: str):
     return open_reports(dsn, release="agentguard@1.2.3", environment="test")
 

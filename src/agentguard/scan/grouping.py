@@ -65,6 +65,9 @@ def _without_small(bounds: I64, sizes: list[int], enough: int) -> I64:
 
 
 def _split(time: I64, spans: I64, size: int) -> I64:
-    order = np.argsort(time, kind="stable")
-    before = np.cumsum(spans[order]) - spans[order]
-    return time[order][np.flatnonzero(np.diff(before // size)) + 1]
+    """Return the times at which groups of about this size begin; a time with more has its own."""
+    distinct, place = np.unique(time, return_inverse=True)
+    at_once = np.bincount(place, spans).astype(np.int64)
+    before = np.cumsum(at_once) - at_once
+    begins = (np.diff(before // size) > 0) | (at_once[1:] > size)
+    return distinct[1:][begins]
