@@ -109,6 +109,7 @@ def message_of(change: Change, actor: str) -> Message | None:
             "incident": _document(incident),
             "actor": _clean(actor),
             **_previous(change, kind),
+            "note": None,
         },
     )
 

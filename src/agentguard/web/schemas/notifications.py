@@ -78,7 +78,7 @@ class ToldChange(Document):
     actor: str = Field(description="Id of the principal who did it.")
     previous_state: State | None = Field(description="Null where the state did not change.")
     previous_severity: Severity | None = Field(description="Null where the severity stayed.")
-    note: str | None = Field(default=None, description="Only in a test.")
+    note: str | None = Field(description="Null, except in a test.")
     url: str | None = Field(description="Where people see the incident, if AGENTGUARD_PUBLIC_URL.")
 
 
