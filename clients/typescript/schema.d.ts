@@ -5751,7 +5751,9 @@ export interface components {
         ReceiverName: "webhook" | "slack" | "pagerduty";
         /**
          * RecoveryTimeDocument
-         * @description How long past recoveries of the same components took.
+         * @description How long past incidents took from opening to resolution.
+         *
+         *     Those whose linked playbook has the same condition and the same failed components.
          */
         RecoveryTimeDocument: {
             /** Shortest Seconds */
@@ -5760,6 +5762,11 @@ export interface components {
             longest_seconds: number;
             /** Recoveries */
             recoveries: number;
+            /**
+             * Incidents
+             * @description Their ids, the newest first.
+             */
+            incidents: string[];
         };
         /**
          * RefinementDocument
@@ -6889,9 +6896,9 @@ export interface components {
             previous_severity: components["schemas"]["Severity"] | null;
             /**
              * Note
-             * @description Only in a test.
+             * @description Null, except in a test.
              */
-            note?: string | null;
+            note: string | null;
             /**
              * Url
              * @description Where people see the incident, if AGENTGUARD_PUBLIC_URL.

@@ -17,6 +17,7 @@ from agentguard.catalog.reading import read_catalog
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.model import Evidence, EvidenceReason
+from agentguard.incidents.recoveries import Recovery
 from agentguard.playbooks.documents import playbook_document
 from agentguard.playbooks.facts import MAX_EVIDENCE, MAX_LISTED
 from agentguard.playbooks.generator import generate
@@ -307,8 +308,9 @@ def test_hundreds_of_callers_fit_into_seven_short_steps_and_the_rest_is_behind()
 def test_a_recovery_time_is_the_range_of_past_recoveries():
     assert playbook("Payment").recovery_time is None
 
-    found = playbook("Payment", recoveries=(600.0, 120.0, 300.0))
-    assert found.recovery_time == RecoveryTime(120.0, 600.0, 3)
+    past = [Recovery("c", 600.0), Recovery("b", 120.0), Recovery("a", 300.0)]
+    found = playbook("Payment", recoveries=past)
+    assert found.recovery_time == RecoveryTime(120.0, 600.0, 3, ("c", "b", "a"))
     assert found.recovery_time_reason is None
     assert "how long recovery takes" not in (found.unknown or "")
 

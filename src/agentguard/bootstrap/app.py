@@ -38,6 +38,7 @@ from agentguard.graph.service import GraphService
 from agentguard.graph.storage.dataset_deletion import DatasetService
 from agentguard.graph.storage.versions import Graphs
 from agentguard.health import HealthCheck
+from agentguard.incidents.recoveries import PastIncidents
 from agentguard.incidents.service import IncidentService
 from agentguard.incidents.viewing import IncidentViews
 from agentguard.jobs.attempts import Attempts, Work
@@ -216,7 +217,8 @@ class App:
 
     @property
     def playbooks(self) -> PlaybookService:
-        return PlaybookService(self.simulations, self.jobs, self.templates, self.refiner)
+        past = PastIncidents(self.retention.kept.unit_of_work)
+        return PlaybookService(self.simulations, self.jobs, self.templates, self.refiner, past)
 
     @property
     def stored_traces(self) -> TraceService:

@@ -84,6 +84,15 @@ class IncidentStore(Protocol):
         Without their playbooks, which may be large.
         """
 
+    async def resolved_of(self, component: str, limit: int) -> tuple[Incident, ...]:
+        """Return the resolved or reviewed incidents with a playbook that affect a component.
+
+        Those opened last come first, with their playbooks; no merged duplicates.
+        """
+
+    async def resolved_stamp(self) -> tuple[int, int]:
+        """Return the number of resolved or reviewed incidents, and their last change (ns, or 0)."""
+
     async def events(
         self, incident_id: str, *, after: int = 0, limit: int | None = None
     ) -> tuple[Event, ...]:

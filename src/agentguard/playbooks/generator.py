@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from agentguard.catalog.matching import Matches
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
+from agentguard.incidents.recoveries import Recovery
 from agentguard.playbooks.backups import activate_backups
 from agentguard.playbooks.contain import contain
 from agentguard.playbooks.effects import effects_of
@@ -24,10 +25,14 @@ from agentguard.playbooks.placing import placeholders
 from agentguard.playbooks.recover import recover
 from agentguard.playbooks.situation import summary, unknown, what_is_lost
 from agentguard.playbooks.templates import Template, Templates, packaged_templates
-from agentguard.simulation.model import NO_RECOVERY_TIME, SimulationResult
+from agentguard.simulation.model import SimulationResult
 from agentguard.simulation.modes import FailureMode, parse_mode
 
 GENERATOR = "deterministic-2"
+NO_PAST_RECOVERY = (
+    "No resolved incident has a playbook of this condition and these components, so the recovery"
+    " time is unknown."
+)
 
 
 def generate(  # noqa: PLR0913 - all that a playbook depends on
@@ -39,16 +44,16 @@ def generate(  # noqa: PLR0913 - all that a playbook depends on
     templates: Templates | None = None,
     condition: str | None = None,
     started_at: int | None = None,
-    recoveries: Sequence[float] = (),
+    recoveries: Sequence[Recovery] = (),
 ) -> Playbook:
     """Return the playbook for the simulated failure.
 
     `runs`: to simulate measures; `condition`: name of the template, by default the one suited to
-    what fails and how; `started_at`: ns, when the failure began; `recoveries`: seconds that past
-    recoveries of these components took. Raises UnknownConditionError. CPU-bound: simulates the
+    what fails and how; `started_at`: ns, when the failure began; `recoveries`: past ones from this
+    condition of these components. Raises UnknownConditionError. CPU-bound: simulates the
     failure again for each measure.
     """
-    template = _template(graph, result, templates or packaged_templates(), condition)
+    template = suited_template(graph, result, templates or packaged_templates(), condition)
     known = facts(graph, result, matches, template, runs)
     effects = effects_of(known)
     drafts = (*contain(known), *activate_backups(known), *recover(known, effects))
@@ -60,14 +65,17 @@ def generate(  # noqa: PLR0913 - all that a playbook depends on
         unknown=unknown(known, effects, found),
         generator=GENERATOR,
         recovery_time=found,
-        recovery_time_reason=None if found else NO_RECOVERY_TIME,
+        recovery_time_reason=None if found else NO_PAST_RECOVERY,
     )
 
 
-def _template(
+def suited_template(
     graph: Graph, result: SimulationResult, templates: Templates, condition: str | None
 ) -> Template:
-    """Return the template asked for, else that of the commonest kind and mode that fails."""
+    """Return the template asked for, else that of the commonest kind and mode that fails.
+
+    Raises UnknownConditionError.
+    """
     if condition is not None:
         return templates.named(condition)
     kinds = {c.id: c.kind for c in graph.components}

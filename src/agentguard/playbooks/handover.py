@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from agentguard.graph.export.sanitizing import printable
+from agentguard.simulation.wording import plural
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&$#]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 _LISTS = (("actions", "Do"), ("verifications", "Check"), ("rollback", "Undo"))
@@ -65,8 +66,16 @@ def _facts(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"Severity: {incident['severity']}; blast radius score {score} of 10"
     yield f"Graph version: {incident['graph_version'] or 'of a window, not stored'}"
     yield f"Written by: {document['generator']}"
-    if document["estimated_recovery_time"] is None:
-        yield f"Recovery time: unknown. {document['estimated_recovery_time_reason']}"
+    yield _recovery(document)
+
+
+def _recovery(document: Mapping[str, Any]) -> str:
+    time = document["estimated_recovery_time"]
+    if time is None:
+        return f"Recovery time: unknown. {document['estimated_recovery_time_reason']}"
+    low, high = (round(time[key] / 60) for key in ("shortest_seconds", "longest_seconds"))
+    past = plural(time["recoveries"], "past incident")
+    return f"Recovery time: {low} to {high} min in {past} ({', '.join(time['incidents'])})"
 
 
 def _when(step: Mapping[str, Any]) -> str:

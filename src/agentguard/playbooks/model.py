@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agentguard.graph.model import Evidence
+from agentguard.incidents.recoveries import Recovery
 from agentguard.simulation.severities import Severity
 
 MAX_STEPS = 7
@@ -112,16 +113,22 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryTime:
-    """How long past recoveries of the same components took."""
+    """How long past recoveries from the same condition of the same components took."""
 
     shortest_seconds: float
     longest_seconds: float
     recoveries: int
+    incidents: tuple[str, ...]
+    """Their ids, the newest first."""
 
     @staticmethod
-    def of(seconds: Sequence[float]) -> RecoveryTime | None:
+    def of(found: Sequence[Recovery]) -> RecoveryTime | None:
         """Return their range; None without any."""
-        return RecoveryTime(min(seconds), max(seconds), len(seconds)) if seconds else None
+        if not found:
+            return None
+        seconds = [each.seconds for each in found]
+        ids = tuple(each.incident for each in found)
+        return RecoveryTime(min(seconds), max(seconds), len(found), ids)
 
 
 @dataclass(frozen=True, slots=True)

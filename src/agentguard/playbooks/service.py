@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
@@ -13,11 +13,12 @@ from agentguard.catalog.matching import match
 from agentguard.graph.documents import origin_of
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
+from agentguard.incidents.recoveries import Recovery
 from agentguard.jobs.attempts import JOBS, Report
 from agentguard.jobs.model import Job, JobKind, UnknownJobError
 from agentguard.playbooks.documents import playbook_document
 from agentguard.playbooks.errors import NoLanguageModelError, UnknownPlaybookError
-from agentguard.playbooks.generator import generate
+from agentguard.playbooks.generator import generate, suited_template
 from agentguard.playbooks.model import Playbook
 from agentguard.playbooks.refining import Refiner
 from agentguard.playbooks.templates import Templates, packaged_templates
@@ -73,6 +74,16 @@ class PlaybookJobs(JobQueue, Protocol):
         """Return the job; raise UnknownJobError if there is none."""
 
 
+class Past(Protocol):
+    """What past incidents tell; see incidents.recoveries.PastIncidents."""
+
+    async def recoveries(
+        self, components: Collection[str], condition: str
+    ) -> tuple[Recovery, ...]: ...
+
+    async def stamp(self) -> tuple[int, int]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class PlaybookService:
     """Writes the playbooks of simulated failures. Every use needs the permission SIMULATE."""
@@ -82,6 +93,8 @@ class PlaybookService:
     templates: Templates = field(default_factory=packaged_templates)
     refiner: Refiner | None = None
     """None: no language model is set."""
+    past: Past | None = None
+    """None: nothing is known of past incidents."""
 
     async def resolve(self, actor: Principal, failure: Failure) -> ResolvedFailure:
         """Return the graph and the components that the failure names; see SimulationService."""
@@ -99,7 +112,8 @@ class PlaybookService:
         result = await self.simulations.result(actor, failure)
         runs = await self.simulations.selector.runs(failure.selected)
         graph = failure.selected.graph
-        playbook = await asyncio.to_thread(self._generate, graph, result, runs, wish)
+        past = await self._recoveries(graph, result, wish)
+        playbook = await asyncio.to_thread(self._generate, graph, result, runs, wish, past)
         document = partial(playbook_document, links=self.simulations.links)
         origin = origin_of(failure.selected)
         if self.refiner is None or not wish.refine:
@@ -131,13 +145,32 @@ class PlaybookService:
         except (UnknownJobError, NoPlaybookError, PlaybookNotWrittenError):
             raise UnknownPlaybookError(playbook_id) from None
 
+    async def stamp(self) -> tuple[int, int] | None:
+        """Return what changes whenever past incidents make another playbook of equal inputs."""
+        return None if self.past is None else await self.past.stamp()
+
+    async def _recoveries(
+        self, graph: Graph, result: SimulationResult, wish: Wish
+    ) -> tuple[Recovery, ...]:
+        if self.past is None:
+            return ()
+        template = suited_template(graph, result, self.templates, wish.condition)
+        return await self.past.recoveries(result.scenario.failed, template.condition)
+
     def _check(self, wish: Wish) -> None:
         if wish.condition is not None:
             self.templates.named(wish.condition)
         if wish.refine and self.refiner is None:
             raise NoLanguageModelError
 
-    def _generate(self, graph: Graph, result: SimulationResult, runs: Runs, wish: Wish) -> Playbook:
+    def _generate(
+        self,
+        graph: Graph,
+        result: SimulationResult,
+        runs: Runs,
+        wish: Wish,
+        past: Sequence[Recovery],
+    ) -> Playbook:
         return generate(
             graph,
             result,
@@ -146,6 +179,7 @@ class PlaybookService:
             templates=self.templates,
             condition=wish.condition,
             started_at=wish.started_at,
+            recoveries=past,
         )
 
 

@@ -25,6 +25,7 @@ from agentguard.adapters.sql.upserts import insert_into
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.incidents.errors import IncidentChangedError, UnknownIncidentError
 from agentguard.incidents.model import ACTIVE, Event, EventKind, Incident
+from agentguard.incidents.states import State
 from agentguard.incidents.store import IncidentFilter
 from agentguard.kernel.stable_json import stable_json
 from agentguard.retention.policy import Item
@@ -33,6 +34,11 @@ _INCIDENT = TypeAdapter(Incident)
 _COMPONENT, _WORKFLOW, _CONDITION = "component", "workflow", "condition"
 _OURS = incidents.c.document.is_not(None)
 """Rows that other programs inserted have no document."""
+_RESOLVED = (
+    _OURS
+    & incidents.c.state.in_([State.RESOLVED.value, State.REVIEWED.value])
+    & incidents.c.merged.is_(False)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,22 @@ class SqlIncidentStore:
         statement = _filtered(wanted).order_by(table.created_at.desc(), table.id.desc())
         rows = (await self.connection.execute(statement.limit(limit))).mappings()
         return tuple(_incident(row) for row in rows)
+
+    async def resolved_of(self, component: str, limit: int) -> tuple[Incident, ...]:
+        table = incidents.c
+        wanted = (
+            select(table.document, table.playbook)
+            .where(_RESOLVED, table.playbook.is_not(None), _is_about(_COMPONENT, component))
+            .order_by(table.created_at.desc(), table.id.desc())
+            .limit(limit)
+        )
+        rows = (await self.connection.execute(wanted)).mappings()
+        return tuple(_incident(row) for row in rows)
+
+    async def resolved_stamp(self) -> tuple[int, int]:
+        wanted = select(func.count(), func.max(incidents.c.changed_at)).where(_RESOLVED)
+        number, changed_at = (await self.connection.execute(wanted)).one()
+        return number, changed_at or 0
 
     async def events(
         self, incident_id: str, *, after: int = 0, limit: int | None = None

@@ -60,7 +60,7 @@ def _closing(document: Document) -> Iterator[RenderableType]:
     time = document["estimated_recovery_time"]
     if time is not None:
         low, high = (round(time[key] / 60) for key in ("shortest_seconds", "longest_seconds"))
-        past = plural(time["recoveries"], "past recovery")
+        past = plural(time["recoveries"], "past incident")
         yield Text(f"Recovery took {low} to {high} min in {past}.")
     if document["unknown"]:
         yield faint(document["unknown"])

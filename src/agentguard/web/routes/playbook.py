@@ -40,15 +40,15 @@ async def post_playbook(wanted: PlaybookRequest, state: StateOf, actor: ActorOf)
     if wish.refine:
         resolved = await playbooks.resolve(actor, failure)
         return DocumentResponse(await playbooks.write(actor, resolved, wish))
+    inputs = [wish.request(), await playbooks.stamp()]
     selected = await simulations.select(actor, failure)
 
     def resolve() -> tuple[object, Compute]:
         resolved = simulations.resolve_in(selected, failure)
         compute = partial(playbooks.write, actor, resolved, wish)
-        return [resolved.parameters, wish.request()], compute
+        return [resolved.parameters, *inputs], compute
 
-    question = [failure.question, wish.request()]
-    return await state.answer_named(selected, "playbook", question, resolve)
+    return await state.answer_named(selected, "playbook", [failure.question, *inputs], resolve)
 
 
 @router.get(

@@ -44,11 +44,15 @@ class PlaybookStepDocument(Document):
 
 
 class RecoveryTimeDocument(Document):
-    """How long past recoveries of the same components took."""
+    """How long past incidents took from opening to resolution.
+
+    Those whose linked playbook has the same condition and the same failed components.
+    """
 
     shortest_seconds: float
     longest_seconds: float
     recoveries: int
+    incidents: list[str] = Field(description="Their ids, the newest first.")
 
 
 class DeterministicVersionDocument(Document):

@@ -1,0 +1,101 @@
+"""Playbooks say how long past incidents of the same failure took, in every database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from agentguard.adapters.sql.postgresql import PostgreSQL
+from agentguard.web.app import create_app
+from tests.databases import KINDS, empty_database
+from tests.web.serving import client_of, opened, until
+from tests.web.systems import shop
+
+pytestmark = pytest.mark.anyio
+
+FAILURE = {"agent_id": "PaymentAgent"}
+
+
+@pytest.fixture(params=KINDS)
+async def client(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with empty_database(request.param) as server:
+        url = SecretStr(server.url) if isinstance(server, PostgreSQL) else None
+        async with (
+            opened(tmp_path, database_url=url) as app,
+            client_of(create_app(app)) as found,
+        ):
+            await found.post("/api/scan", json=shop(), params={"dataset": "shop"})
+            yield found
+
+
+async def playbook(client: httpx.AsyncClient, **more: Any) -> dict[str, Any]:
+    answer = await client.post("/api/playbook", json=FAILURE | more)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def written(client: httpx.AsyncClient, **more: Any) -> str:
+    """Return the id of a playbook that a job has written."""
+    job = (await client.post("/api/playbook", json=FAILURE | more | {"background": True})).json()
+
+    async def succeeded() -> bool:
+        return (await client.get(f"/api/jobs/{job['id']}")).json()["state"] == "succeeded"
+
+    await until(succeeded, seconds=60)
+    return str(job["id"])
+
+
+async def incident(client: httpx.AsyncClient, playbook_id: str | None) -> str:
+    told = {"title": "Payments fail", "severity": "HIGH", "components": ["PaymentAgent"]}
+    id_ = (await client.post("/api/incidents", json=told)).json()["id"]
+    if playbook_id is not None:
+        await change(client, id_, "links", {"playbook": playbook_id})
+    return str(id_)
+
+
+async def change(client: httpx.AsyncClient, id_: str, what: str, body: dict[str, Any]) -> None:
+    answer = await client.post(f"/api/incidents/{id_}/{what}", json=body, headers={"If-Match": "*"})
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_playbook_cites_the_recoveries_from_its_own_failure(client):
+    before = await playbook(client)
+    ours = await written(client)
+    other = await written(client, condition="rate_limit")
+    ids = [await incident(client, id_) for id_ in (ours, ours, other, None)]
+    unresolved = await playbook(client)
+    for id_ in ids:
+        await change(client, id_, "transition", {"to": "resolved"})
+    after = await playbook(client)
+    limited = await playbook(client, condition="rate_limit")
+    await change(client, ids[0], "transition", {"to": "open"})
+    reopened = await playbook(client)
+
+    assert before["condition"] not in ("rate_limit", None)
+    for found in (before, unresolved):
+        assert found["estimated_recovery_time"] is None
+        assert "No resolved incident" in found["estimated_recovery_time_reason"]
+        assert "how long recovery takes" in found["unknown"]
+    time = after["estimated_recovery_time"]
+    assert (time["recoveries"], time["incidents"]) == (2, [ids[1], ids[0]])
+    assert 0 <= time["shortest_seconds"] <= time["longest_seconds"] < 600
+    assert after["estimated_recovery_time_reason"] is None
+    assert "how long recovery takes" not in (after["unknown"] or "")
+    assert limited["estimated_recovery_time"]["incidents"] == [ids[2]]
+    assert reopened["estimated_recovery_time"]["incidents"] == [ids[1]]
+
+
+async def test_a_playbook_on_paper_names_them_too(client):
+    past = await incident(client, await written(client))
+    await change(client, past, "transition", {"to": "resolved"})
+    job = await written(client)
+    paper = await client.get(f"/api/playbooks/{job}/handover", params={"format": "markdown"})
+
+    assert f"min in 1 past incident ({past})" in paper.text.replace("\\", "")
