@@ -23,6 +23,7 @@ from agentguard.graph.hosting import dependencies_at
 from agentguard.graph.level import Level
 from agentguard.graph.model import Dependency, Evidence, Graph
 from agentguard.graph.runs import Runs
+from agentguard.simulation.declared import DeclaredFacts, facts_of
 from agentguard.simulation.methods import recorded
 from agentguard.simulation.outages import Model
 from agentguard.simulation.spares import NOTHING_SPARED, Spared, spared
@@ -50,8 +51,9 @@ def analyze(
 def _analysis(
     graph: Graph, runs: Runs | None, matches: Matches | None, seed: int, level: Level
 ) -> Analysis:
-    shape, replayed = _Shape.of(graph, seed), _Replayed.of(graph, runs, seed)
     declared = matches or match(graph, None)
+    shape = _Shape.of(graph, seed)
+    replayed = _Replayed.of(graph, runs, seed, facts_of(graph, declared))
     scored = risks(graph, _basis(graph, runs, replayed, shape, declared))
     search = _CycleSearch.of(graph, level)
     simple, truncated = search.simple()
@@ -110,11 +112,13 @@ class _Replayed:
     spare: Spared
 
     @staticmethod
-    def of(graph: Graph, runs: Runs | None, seed: int) -> _Replayed:
-        model = Model.of(graph, runs, seed=seed) if runs is not None and recorded(runs) else None
-        s = structure(graph, runs) if model is None else model.structure
+    def of(graph: Graph, runs: Runs | None, seed: int, declared: DeclaredFacts) -> _Replayed:
+        model = None
+        if runs is not None and recorded(runs):
+            model = Model.of(graph, runs, seed=seed, declared=declared)
+        s = structure(graph, runs, declared.survives) if model is None else model.structure
         found = impacts_in(graph, s, model)
-        return _Replayed(found, model, s, _spared(graph, runs, found, seed))
+        return _Replayed(found, model, s, _spared(graph, runs, found, seed, declared))
 
     def points(self, graph: Graph, level: Level) -> tuple[tuple[Spof, ...], tuple[Series, ...]]:
         """Return the single points of failure of this level, as a list and by workflow."""
@@ -140,11 +144,13 @@ def _basis(
     )
 
 
-def _spared(graph: Graph, runs: Runs | None, found: Impacts, seed: int) -> Spared:
+def _spared(
+    graph: Graph, runs: Runs | None, found: Impacts, seed: int, declared: DeclaredFacts
+) -> Spared:
     lost = {c: impact.runs_lost for c, impact in found.of.items() if impact.runs_lost}
     if runs is None or not lost:
         return NOTHING_SPARED
-    return spared(graph, runs, lost, seed=seed)
+    return spared(graph, runs, lost, seed=seed, declared=declared)
 
 
 def _dominators(

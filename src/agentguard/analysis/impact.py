@@ -61,12 +61,13 @@ def impacts(graph: Graph, runs: Runs | None, *, seed: int) -> Impacts:
 def impacts_in(graph: Graph, s: Structure, model: Model | None) -> Impacts:
     """Return the same; the model holds the recorded runs (None: there are none).
 
+    Of the graph's components alone: the model may have standbys that were never observed.
     The structural part takes a few passes over the dependencies; the replays take, summed over the
     components, the number of calls times their depth.
     """
-    closure = Closure(graph)
+    closure = Closure(graph if model is None else model.graph)
     closed = {c: closure.of([c]) for c in s.components}
-    worst = _Worst(s, closed)
+    worst = _Worst(s, closed, frozenset(c.id for c in graph.components))
     if model is None:
         return _structural(s, worst)
     return _replayed(s, worst, model.recording, model.beliefs)
@@ -75,10 +76,13 @@ def impacts_in(graph: Graph, s: Structure, model: Model | None) -> Impacts:
 class _Worst:
     """What fails by the structural rules with each component and what runs in it."""
 
-    def __init__(self, s: Structure, closed: Mapping[str, Scenario]) -> None:
+    def __init__(
+        self, s: Structure, closed: Mapping[str, Scenario], observed: frozenset[str]
+    ) -> None:
         first, last = len(s.components), len(s.components) + len(s.workflows)
         entry_nodes = range(last, last + len(s.entry_nodes))
         self._s, self._plan, self.closed = s, merged(s.needs), closed
+        self.observed = observed
         self._found = single_failures(
             self._plan,
             [*range(first), *entry_nodes],
@@ -86,6 +90,10 @@ class _Worst:
             watched=range(first, last),
         )
         self._workflows: dict[tuple[int, int], frozenset[str]] = {}
+
+    def numbered(self) -> Iterator[tuple[int, str]]:
+        """Yield the numbers and ids of the observed components."""
+        return ((n, c) for n, c in enumerate(self._s.components) if c in self.observed)
 
     def of(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
         """Return (outages, nodes): whether the outage of a component fails a node."""
@@ -145,7 +153,7 @@ def _structural(s: Structure, worst: _Worst) -> Impacts:
     seen = sum(w.seen for w in s.runs.values())
     found: dict[str, Impact] = {}
     lost: dict[frozenset[str], int] = {}
-    for number, component in enumerate(s.components):
+    for number, component in worst.numbered():
         down = worst.workflows_down(number)
         if down not in lost:
             lost[down] = sum(s.runs[w].seen - s.runs[w].failed for w in down)
@@ -157,7 +165,7 @@ def _structural(s: Structure, worst: _Worst) -> Impacts:
 def _replayed(s: Structure, worst: _Worst, r: Recording, b: Beliefs) -> Impacts:
     lost, hit = _losses(r, b, s, worst)
     found: dict[str, Impact] = {}
-    for i, component in enumerate(s.components):
+    for i, component in worst.numbered():
         of_workflow = lost.get(component, {})
         counts = (sum(of_workflow.values()), len(r.run_failed), hit.get(component, 0))
         radius = _radius(worst, component, counts)
@@ -171,7 +179,7 @@ def _losses(
     """Return, by component, the runs lost per workflow, and how many others are hit."""
     lost: dict[str, dict[str, float]] = defaultdict(dict)
     hit: dict[str, int] = {}
-    known = np.isin(np.arange(len(r.components)), [r.number[c] for c in s.components])
+    known = np.isin(np.arange(len(r.components)), [r.number[c] for c in worst.observed])
     for part in _parts(r, worst):
         scenarios = [numbered(r, worst.closed[c]) for c in part]
         down = _down(r, s, worst, part)
@@ -225,5 +233,5 @@ def _parts(r: Recording, worst: _Worst) -> Iterator[list[str]]:
 
 def _radius(worst: _Worst, component: str, counts: tuple[float, int, int]) -> BlastRadius:
     lost, seen, hit = counts
-    others = len(worst.closed) - len(worst.closed[component].closed)
+    others = len(worst.observed) - len(worst.closed[component].closed)
     return blast_radius(runs_lost=lost, runs_seen=seen, components_hit=hit, components=others)

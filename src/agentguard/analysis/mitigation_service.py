@@ -15,6 +15,7 @@ from agentguard.catalog.model import Catalog
 from agentguard.graph.documents import origin_of
 from agentguard.graph.runs import Runs
 from agentguard.graph.selection import GraphSelector, SelectedGraph
+from agentguard.simulation.declared import facts_of
 from agentguard.simulation.methods import recorded
 from agentguard.simulation.mitigations import mitigations
 from agentguard.simulation.money import run_values
@@ -56,6 +57,7 @@ class MitigationService:
             failure.components,
             seed=failure.seed,
             values=run_values(matches, graph.workflows),
+            declared=facts_of(graph, matches),
         )
         return mitigations_document(found, currency=self._currency, recorded=recorded(runs))
 
@@ -67,6 +69,7 @@ class MitigationService:
             runs,
             analyze(graph, runs, matches=matches),
             values=run_values(matches, graph.workflows),
+            declared=facts_of(graph, matches),
         )
         return mitigations_document(found, currency=self._currency, recorded=recorded(runs))
 

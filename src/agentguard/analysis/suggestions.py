@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from agentguard.analysis.model import Analysis
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
+from agentguard.simulation.declared import NO_FACTS, DeclaredFacts
 from agentguard.simulation.methods import recorded
 from agentguard.simulation.mitigations import (
     Mitigation,
@@ -28,19 +29,20 @@ def suggestions(
     analysis: Analysis,
     *,
     values: Mapping[str, float] | None = None,
+    declared: DeclaredFacts = NO_FACTS,
 ) -> tuple[Mitigation, ...]:
     """Return spares of the roots, shared fates removed, and retries, what saves most first.
 
     Runs saved by a spare or a removed fate are those of the whole window, if the outage lasts that
-    long; those saved by retries failed in the window. `values`: workflow id → value of one run.
-    Nothing without recorded runs.
+    long; those saved by retries failed in the window. `values`: workflow id → value of one run;
+    `declared` overrides what was seen. Nothing without recorded runs.
     """
     if runs is None or not recorded(runs):
         return ()
     found = (
         *_spares(analysis),
-        *_separated(graph, runs, analysis),
-        *retry_mitigations(Model.of(graph, runs, seed=analysis.seed)),
+        *_separated(graph, runs, analysis, declared),
+        *retry_mitigations(Model.of(graph, runs, seed=analysis.seed, declared=declared)),
     )
     return ranked(valued(m, values or {}) for m in found)
 
@@ -65,12 +67,14 @@ def _spares(analysis: Analysis) -> Iterator[Mitigation]:
         )
 
 
-def _separated(graph: Graph, runs: Runs, analysis: Analysis) -> Iterator[Mitigation]:
+def _separated(
+    graph: Graph, runs: Runs, analysis: Analysis, declared: DeclaredFacts
+) -> Iterator[Mitigation]:
     """Yield what fallbacks save that no longer share their primary's fate."""
     shared = {label for f in analysis.combinations.false_redundancies for label in f.shared}
     fates = [f for f in analysis.combinations.shared_fates if f.label in shared and f.members]
     for fate in fates[:MOST_FATES]:
         failed = (fate.component,) if fate.component is not None else fate.members
-        for m in mitigations(graph, runs, failed, seed=analysis.seed):
+        for m in mitigations(graph, runs, failed, seed=analysis.seed, declared=declared):
             if m.kind is MitigationKind.SEPARATE_FATE:
                 yield m

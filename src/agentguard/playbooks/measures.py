@@ -10,7 +10,7 @@ from agentguard.playbooks.effects import effects_below
 from agentguard.playbooks.facts import NAMED, Facts, by_ends, survived
 from agentguard.playbooks.placing import placeholders
 from agentguard.playbooks.templates import Measure, MeasureText
-from agentguard.simulation.declared import NO_FACTS, facts_of
+from agentguard.simulation.declared import NO_FACTS, DeclaredFacts, facts_of
 from agentguard.simulation.holds import Edge, Holding, holding
 from agentguard.simulation.mitigations import MitigationKind, mitigations
 from agentguard.simulation.model import Method
@@ -97,10 +97,9 @@ def containment(known: Facts) -> Containment:
     Of about equal ones (see _EQUAL) the first is chosen, and one that skips no side effect before
     one that does. Where none saves at least half, the first that cannot be simulated is.
     """
-    declared = NO_FACTS if known.matches is None else facts_of(known.graph, known.matches)
     held = None
     if _simulated(known):
-        held = holding(known.graph, known.runs, known.result, declared)
+        held = holding(known.graph, known.runs, known.result, _declared(known))
     options = list(_options(known, held))
     lost = None if held is None else held.lost
     chosen = _chosen(options, sum((lost or {}).values()))
@@ -177,6 +176,10 @@ def _edges(known: Facts) -> list[Dependency]:
     return [*near[:_MAX_HELD], *farther.values()][: 2 * _MAX_HELD]
 
 
+def _declared(known: Facts) -> DeclaredFacts:
+    return NO_FACTS if known.matches is None else facts_of(known.graph, known.matches)
+
+
 def _spared(known: Facts, held: Holding | None) -> Mapping[str, float] | None:
     """Return what a second instance would save; None where the model cannot say."""
     if held is None or not known.calls:
@@ -184,7 +187,7 @@ def _spared(known: Facts, held: Holding | None) -> Mapping[str, float] | None:
     if any(_kind(text) is not FailureMode.OUTAGE for text in known.result.modes.values()):
         return None
     failed, seed = known.result.scenario.failed, known.result.seed
-    found = mitigations(known.graph, known.runs, failed, seed=seed)
+    found = mitigations(known.graph, known.runs, failed, seed=seed, declared=_declared(known))
     return next((m.saved for m in found if m.kind is MitigationKind.SPARE), None)
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Fallback, Graph
 from agentguard.graph.runs import Runs
+from agentguard.simulation.declared import NO_FACTS, DeclaredFacts, with_standbys
 from agentguard.simulation.engine import Closure
 from agentguard.simulation.methods import recorded
 from agentguard.simulation.outages import Model, Outage
@@ -61,16 +62,17 @@ def mitigations(
     *,
     seed: int = 0,
     values: Mapping[str, float] | None = None,
+    declared: DeclaredFacts = NO_FACTS,
 ) -> tuple[Mitigation, ...]:
     """Return what would save runs while these components are out, what saves most first.
 
-    `values`: workflow id → value of one run. Nothing without recorded runs: without them, no
-    mitigation can be told from another. All replays draw the same, so that a difference is that of
-    the mitigation.
+    `values`: workflow id → value of one run; `declared` overrides what was seen. Nothing without
+    recorded runs: without them, no mitigation can be told from another. All replays draw the same,
+    so that a difference is that of the mitigation.
     """
     if runs is None or not recorded(runs):
         return ()
-    outage = _Outage.of(graph, runs, failed, seed)
+    outage = _Outage.of(with_standbys(graph, declared), runs, failed, seed, declared)
     found = (*outage.simulated(), *outage.reasoned())
     return ranked(valued(m, values or {}) for m in found)
 
@@ -105,6 +107,7 @@ class _Outage:
     graph: Graph
     runs: Runs
     seed: int
+    declared: DeclaredFacts
     failed: tuple[str, ...]
     within: frozenset[str]
     """The failed components and what runs in them."""
@@ -112,11 +115,13 @@ class _Outage:
     callers: Mapping[str, frozenset[str]]
 
     @staticmethod
-    def of(graph: Graph, runs: Runs, failed: Sequence[str], seed: int) -> _Outage:
+    def of(
+        graph: Graph, runs: Runs, failed: Sequence[str], seed: int, declared: DeclaredFacts
+    ) -> _Outage:
         wanted = tuple(sorted(set(failed)))
         within = frozenset(Closure(graph).of(wanted).closed)
-        (lost,) = Model.of(graph, runs, seed=seed).lost([Outage(wanted)])
-        return _Outage(graph, runs, seed, wanted, within, lost, _callers(graph, within))
+        (lost,) = Model.of(graph, runs, seed=seed, declared=declared).lost([Outage(wanted)])
+        return _Outage(graph, runs, seed, declared, wanted, within, lost, _callers(graph, within))
 
     @property
     def total(self) -> float:
@@ -139,7 +144,7 @@ class _Outage:
             MitigationKind.SPARE,
             self.failed,
             self.owners,
-            self._saved_in(Model.of(changed, self.runs, seed=self.seed)),
+            self._saved_in(self._model(changed)),
             self.total,
             "Callers turn to a spare, which works as often as the component did in the window.",
         )
@@ -154,7 +159,7 @@ class _Outage:
         moved = with_spares(self.graph, {f.secondary for f in shared})
         known = {c.id for c in moved.components}
         changed = replace(moved, fallbacks=(*self.graph.fallbacks, *(_moved(f) for f in shared)))
-        model = Model.of(changed, self.runs, seed=self.seed)
+        model = self._model(changed)
         yield Mitigation(
             MitigationKind.SEPARATE_FATE,
             tuple(sorted({f.secondary for f in shared} & known)),
@@ -164,6 +169,9 @@ class _Outage:
             "The recorded fallbacks run where they do not fail with their primaries, and work as"
             " often as they did in the window.",
         )
+
+    def _model(self, changed: Graph) -> Model:
+        return Model.of(changed, self.runs, seed=self.seed, declared=self.declared)
 
     def _saved_in(self, model: Model) -> dict[str, float]:
         (left,) = model.lost([Outage(self.failed)])

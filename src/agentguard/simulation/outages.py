@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.simulation.beliefs import Beliefs, beliefs
+from agentguard.simulation.declared import NO_FACTS, DeclaredFacts, with_standbys
 from agentguard.simulation.engine import Closure
 from agentguard.simulation.losses import losses
 from agentguard.simulation.recording import Recording, recording
@@ -46,14 +47,16 @@ class Model:
     beliefs: Beliefs
 
     @staticmethod
-    def of(graph: Graph, runs: Runs, *, seed: int) -> Model:
-        """Prepare a model in a few passes over the calls.
+    def of(graph: Graph, runs: Runs, *, seed: int, declared: DeclaredFacts = NO_FACTS) -> Model:
+        """Prepare a model in a few passes over the calls; what is declared overrides what was seen.
 
         Two models with the same seed draw the same for what they share, so that the difference of
         their losses is that of the models.
         """
+        graph = with_standbys(graph, declared)
         r = recording(graph, runs)
-        return Model(graph, structure(graph, runs), r, beliefs(graph, r, seed=seed))
+        found = beliefs(graph, r, seed=seed, declared=declared)
+        return Model(graph, structure(graph, runs, declared.survives), r, found)
 
     def lost(self, outages: Sequence[Outage]) -> list[dict[str, float]]:
         """Return, by outage, workflow id → runs expected to be lost, without zeros."""

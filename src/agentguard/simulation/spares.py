@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Component, Fallback, Graph, Hosting
 from agentguard.graph.runs import Runs
+from agentguard.simulation.declared import NO_FACTS, DeclaredFacts
 from agentguard.simulation.engine import Closure
 from agentguard.simulation.outages import Model, Outage
 
@@ -34,7 +35,12 @@ NOTHING_SPARED = Spared({}, frozenset())
 
 
 def spared(
-    graph: Graph, runs: Runs, lost: Mapping[str, Mapping[str, float]], *, seed: int
+    graph: Graph,
+    runs: Runs,
+    lost: Mapping[str, Mapping[str, float]],
+    *,
+    seed: int,
+    declared: DeclaredFacts = NO_FACTS,
 ) -> Spared:
     """Return what a spare of each component that loses runs would save; `lost` is by component.
 
@@ -48,17 +54,23 @@ def spared(
     able = [c for c in wanted if not called.isdisjoint(within[c])]
     if not able:
         return Spared({}, frozenset(wanted))
-    left = dict(zip(able, _left(graph, runs, [within[c] for c in able], seed), strict=True))
+    left = dict(
+        zip(able, _left(graph, runs, [within[c] for c in able], seed, declared), strict=True)
+    )
     saved = {c: _difference(lost[c], left[c]) for c in able}
     return Spared(saved, frozenset(wanted) - set(able))
 
 
 def _left(
-    graph: Graph, runs: Runs, failed: Sequence[tuple[str, ...]], seed: int
+    graph: Graph,
+    runs: Runs,
+    failed: Sequence[tuple[str, ...]],
+    seed: int,
+    declared: DeclaredFacts,
 ) -> list[dict[str, float]]:
     """Return the runs lost in each outage in which nothing but what failed has a spare."""
     every = with_spares(graph, {c for together in failed for c in together})
-    return Model.of(every, runs, seed=seed).lost(
+    return Model.of(every, runs, seed=seed, declared=declared).lost(
         [Outage(together, frozenset(map(spare_of, together))) for together in failed]
     )
 
