@@ -31,6 +31,7 @@ const PAGES = {
   settings: ['/settings', 'td.line'],
   keys: ['/settings?part=keys', '.sheet'],
   users: ['/settings?part=users', '.sheet'],
+  notifications: ['/settings?part=notifications', 'td.gap'],
   limits: ['/settings?part=limits', 'td code'],
   appearance: ['/settings?part=appearance', '.panel .segments'],
 }
@@ -144,6 +145,14 @@ await look(PAGES)
   await page.getByRole('button', { name: 'Show the draft' }).click()
   await page.waitForSelector('pre.draft')
   tell('hostile incident', { wrong, title: await page.textContent('h1'), note: await page.textContent('.noted'), images: await page.locator('img').count() })
+  await close()
+}
+
+{
+  const { page, wrong, close } = await opened('/settings?part=notifications')
+  await page.getByText('is a loopback address').first().waitFor()
+  const rows = page.locator('.panel:last-of-type tbody tr')
+  tell('notifications', { wrong, receiver: await page.locator('tbody tr').first().textContent(), incidents: await rows.count(), row: await rows.last().textContent() })
   await close()
 }
 

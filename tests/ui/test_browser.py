@@ -17,6 +17,8 @@ from tests.web.systems import shop
 pytestmark = pytest.mark.xdist_group("ui")
 
 THEMES = ("dark", "light")
+WEBHOOK = "http://127.0.0.1:9/hook"
+"""Refused before anything is sent: an address of this machine is no receiver."""
 PAGES = (
     "fleet",
     "selected",
@@ -40,6 +42,7 @@ PAGES = (
     "settings",
     "keys",
     "users",
+    "notifications",
     "limits",
     "appearance",
 )
@@ -58,7 +61,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         timeout=120,
     )
     assert loaded.returncode == 0, loaded.stderr
-    server = Server(folder)
+    server = Server(
+        folder, AGENTGUARD_WEBHOOK_URL=WEBHOOK, AGENTGUARD_WEBHOOK_SECRET=f"whsec_{'A' * 43}="
+    )
     try:
         yield server
     finally:
@@ -164,6 +169,17 @@ def test_hostile_titles_and_notes_of_incidents_are_text(found):
     assert hostile["title"] == "gpt\\u{202e}<img src=x onerror=alert(1)>"
     assert hostile["note"] == f"{hostile['title']}\nsecond line"
     assert (hostile["images"], hostile["wrong"]) == (0, [])
+
+
+def test_a_message_that_was_not_delivered_says_why(found, server: Server):
+    told = httpx.get(f"{server.url}/api/notifications", timeout=60).json()
+    shown = found["notifications"]
+
+    assert shown["receiver"] == "webhook127.0.0.1:9"
+    assert shown["incidents"] <= len(told["notifications"])
+    assert "incident.opened" in shown["row"]
+    assert "127.0.0.1 is a loopback address" in shown["row"]
+    assert shown["wrong"] == []
 
 
 def test_the_evidence_of_a_step_leads_to_its_trace_and_where_that_failed(found, server: Server):

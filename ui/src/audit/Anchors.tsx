@@ -27,7 +27,7 @@ export function Anchors() {
                 <td className="n">{count(a.receipt?.block)}</td>
                 <td className="when">{time(a.receipt?.timestamp)}</td>
                 <td className="n">{a.receipt ? `${a.receipt.cost} ${a.receipt.unit}` : '–'}</td>
-                <td className="when">{a.problem ? <Text of={a.problem.message} /> : '–'}</td>
+                <td className="breaks gap">{a.problem ? <Text of={a.problem.message} /> : '–'}</td>
               </tr>
             ))}
           </tbody>

@@ -1,6 +1,7 @@
 // The state of the log, as it is signed.
 import { useQuery } from '@tanstack/react-query'
 import { answered, api } from '../api/client'
+import { CopyButton } from '../parts/CopyButton'
 import { count, time } from '../parts/numbers'
 import { Failure, Waiting } from '../parts/states'
 import { Lines, Text } from '../parts/Text'
@@ -34,7 +35,7 @@ export function Checkpoint() {
         <h2>As it is signed</h2>
         <p className="note">Keep it elsewhere: a later proof can then be held against it, and a log that was rewritten since is found out.</p>
         <pre className="draft" tabIndex={0} aria-label="Signed note"><Lines of={c.note} /></pre>
-        <div className="buttons"><button type="button" onClick={() => void navigator.clipboard.writeText(c.note)}>Copy</button></div>
+        <div className="buttons"><CopyButton of={c.note} /></div>
       </section>
     </div>
   )

@@ -1,6 +1,7 @@
 // How to send traces over OTLP; the variables are those of every OpenTelemetry SDK.
 import { useState } from 'react'
 import { BASE } from '../api/client'
+import { CopyButton } from '../parts/CopyButton'
 
 const address = location.origin + BASE
 
@@ -29,7 +30,7 @@ export function Exporters() {
         {(Object.keys(SNIPPETS) as Name[]).map((each) => <button key={each} type="button" aria-pressed={name === each} onClick={() => setName(each)}>{each}</button>)}
       </div>
       <pre tabIndex={0}><code>{SNIPPETS[name]}</code></pre>
-      <button type="button" onClick={() => void navigator.clipboard.writeText(SNIPPETS[name])}>Copy</button>
+      <CopyButton key={name} of={SNIPPETS[name]} />
       <p className="note">Traces go to <code>{address}/v1/traces</code> and appear as the dataset <b>live</b>.</p>
     </>
   )

@@ -5,6 +5,7 @@ import { answered, api, type Schemas } from '../api/client'
 import { useMe } from '../app/session'
 import { useView } from '../app/view'
 import { time } from '../parts/numbers'
+import { CopyButton } from '../parts/CopyButton'
 import { Failure, Waiting } from '../parts/states'
 import { shown, Text } from '../parts/Text'
 import { Confirmed } from './Confirmed'
@@ -130,7 +131,7 @@ function Once({ issued, onKept }: { issued: Issued; onKept: () => void }) {
       <p>It is shown this once. Keep it now: AgentGuard stores only its hash.</p>
       <pre tabIndex={0} aria-label="The key"><code>{issued.key}</code></pre>
       <div className="buttons">
-        <button type="button" className="primary" onClick={() => void navigator.clipboard.writeText(issued.key)}>Copy</button>
+        <CopyButton of={issued.key} primary />
         <button type="button" onClick={onKept}>I have kept it</button>
       </div>
     </section>

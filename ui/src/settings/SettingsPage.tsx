@@ -5,6 +5,7 @@ import { Account } from './Account'
 import { Appearance } from './Appearance'
 import { Keys } from './Keys'
 import { Limits } from './Limits'
+import { Notifications } from './Notifications'
 import { Services } from './Services'
 import { Users } from './Users'
 
@@ -12,6 +13,7 @@ const PARTS = {
   services: { words: 'Connected services', page: Services, admin: false },
   keys: { words: 'API keys', page: Keys, admin: true },
   users: { words: 'Users', page: Users, admin: true },
+  notifications: { words: 'Notifications', page: Notifications, admin: false },
   limits: { words: 'Retention and thresholds', page: Limits, admin: false },
   appearance: { words: 'Appearance', page: Appearance, admin: false },
   account: { words: 'Your password', page: Account, admin: false },

@@ -6,6 +6,7 @@ import { answered, api, type Schemas } from '../api/client'
 import type { Simulation } from '../api/queries'
 import { may, useMe } from '../app/session'
 import { useView } from '../app/view'
+import { CopyButton } from '../parts/CopyButton'
 import { incidentOf, linkSimulation } from '../incidents/api'
 import { about, count, percent, score, time } from '../parts/numbers'
 import { Failure } from '../parts/states'
@@ -91,7 +92,7 @@ function Save({ wanted }: { wanted: Schemas['SimulationRequest'] }) {
       {linking.error && <Failure error={linking.error} />}
       <button type="button" className="primary" disabled={saving.isPending || id !== null} onClick={() => saving.mutate()}>{id ? 'Stored, and in the audit log' : 'Store this simulation'}</button>
       {may(me.data, 'operate') && <button type="button" disabled={saving.isPending || linking.isPending} onClick={() => void lead()}>{incident ? 'Link it to the incident' : 'Open an incident'}</button>}
-      <button type="button" onClick={() => void navigator.clipboard.writeText(location.href)}>Copy the link</button>
+      <CopyButton key={location.href} of={location.href} words="Copy the link" />
     </footer>
   )
 }
