@@ -30,7 +30,7 @@ export function Actions({ incident: i, take }: Props) {
         </div>
         <small>A change of state takes the note along.</small>
       </form>
-      {change.error && <Refused error={change.error} onShow={() => { take(); change.reset() }} />}
+      {change.error && <Refused error={change.error} onShow={() => void change.showNewest()} />}
       <Owner incident={i} busy={change.isPending} onSave={(owner) => run(() => assign(i, owner))} />
       <Rating incident={i} busy={change.isPending} onSave={(severity) => run(() => rate(i, severity))} />
     </section>

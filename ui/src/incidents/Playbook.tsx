@@ -47,7 +47,7 @@ export function PlaybookPanel({ incident, take }: Props) {
         {!incident.playbook && generated.data && mayOperate && <button type="button" disabled={busy} onClick={() => void keep()}>{busy ? 'Writing …' : 'Write and link it'}</button>}
       </header>
       {writing.error && <Failure error={writing.error} />}
-      {linking.error && <Refused error={linking.error} onShow={() => { take(); linking.reset() }} />}
+      {linking.error && <Refused error={linking.error} onShow={() => void linking.showNewest()} />}
       {!incident.playbook && !maySimulate && <p className="note">No playbook is linked. Generating one needs the permission “simulate”, which you do not have.</p>}
       {!incident.playbook && maySimulate && generated.isPending && <Waiting what="the playbook" />}
       {!incident.playbook && generated.error && <><p className="note">No playbook is linked, and none can be generated for <Text of={incident.affected_first.name} />.</p><Failure error={generated.error} retry={() => void generated.refetch()} /></>}

@@ -78,20 +78,24 @@ export const linkSimulation = (i: Incident, simulation: string) =>
 export const note = (i: Incident, text: string) =>
   answered<Incident>(api.POST('/api/incidents/{incident_id}/events', { params: { path: { incident_id: i.id } }, body: { note: text } }))
 
-/** Run a change of an incident; `taken` gets the incident as it is then. */
+/** Run a change of an incident; `taken` gets the incident as it is then, or as others left it. */
 export function useChange(id: string, taken: (now: Incident) => void) {
   const queries = useQueryClient()
-  return useMutation({
-    mutationFn: (change: () => Promise<Incident>) => change(),
+  const change = useMutation({
+    mutationFn: (run: () => Promise<Incident>) => run(),
     onSuccess: (now) => {
       queries.setQueryData(['incident', id], now)
       taken(now)
       for (const key of ['incidents', 'post-mortem']) void queries.invalidateQueries({ queryKey: [key] })
     },
-    onError: (error) => {
-      if (isConflict(error)) void queries.invalidateQueries({ queryKey: ['incident', id] })
-    },
   })
+  async function showNewest() {
+    const now = await queries.fetchQuery({ queryKey: ['incident', id], queryFn: () => incidentOf(id), staleTime: 0 }).catch(() => null)
+    if (!now) return
+    taken(now)
+    change.reset()
+  }
+  return { ...change, showNewest }
 }
 
 export const isConflict = (error: unknown) => error instanceof Problem && error.status === 412
