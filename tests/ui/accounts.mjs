@@ -36,7 +36,12 @@ const { page, wrong, close } = await opened('/settings?part=users')
 {
   await page.waitForSelector('.sheet')
   const before = await page.textContent('.account > span')
+  const created = page.waitForResponse((each) => each.request().method() === 'POST' && each.url().endsWith('/api/users'))
   await create(page, 'ada', 'admin')
+  await created
+  await page.waitForTimeout(1200) // within a second, every process knows that there are users
+  await page.reload()
+  await page.getByRole('dialog').waitFor()
   const after = await signIn(page, 'ada')
   await page.getByLabel('Role of ada').selectOption('viewer')
   await page.getByRole('button', { name: 'Give the role' }).press('Enter')

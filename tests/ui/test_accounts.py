@@ -64,6 +64,7 @@ def test_a_viewer_sees_no_control_that_the_role_does_not_allow(found):
     assert (viewer["left"], viewer["actions"], viewer["open"]) == (0, 0, 0)
     assert viewer["parts"] == [
         "Connected services",
+        "Notifications",
         "Retention and thresholds",
         "Appearance",
         "Your password",
