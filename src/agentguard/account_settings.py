@@ -73,8 +73,8 @@ class AccountSettings(NotificationSettings):
     oidc_timeout_seconds: float = Field(default=10, gt=0)
     """Timeout of one request to the provider."""
     public_url: str | None = None
-    """URL at which users reach this server: for the set-up link, and for the provider's way back,
-    `<public URL>/api/auth/sso/callback`.
+    """URL at which users reach this server: for the set-up link, for links in notifications, and
+    for the provider's way back, `<public URL>/api/auth/sso/callback`.
     """
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     """Addresses or networks (`10.0.0.0/8`) of proxies, separated by commas, whose headers
