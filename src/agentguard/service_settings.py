@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -191,6 +191,8 @@ class ServiceSettings(BaseSettings):
     """Name of the Gemini model."""
     gemini_base_url: str | None = None
     """URL of a gateway to the Gemini API, without version. Unset: Google's."""
+    gemini_api_version: Literal["v1", "v1beta"] = "v1beta"
+    """Version of the Gemini API, for gateways that have only one."""
     openai_base_url: str | None = None
     """URL of an endpoint that is compatible with OpenAI's chat completions, such as
     `http://localhost:8080/v1`; its model then phrases playbooks, instead of Gemini.

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -45,8 +44,10 @@ async def never(_seconds: float) -> None:
     """Wait for nothing."""
 
 
-def model_of(fake: FakeServer, timeout_seconds: float = 10) -> GeminiModel:
-    return gemini_model(KEY, "gemini-3.8-flash", fake.url, timeout_seconds)
+def model_of(
+    fake: FakeServer, timeout_seconds: float = 10, *, api_version: str = "v1beta"
+) -> GeminiModel:
+    return gemini_model(KEY, "gemini-3.8-flash", fake.url, timeout_seconds, api_version=api_version)
 
 
 async def refined(*replies: Reply, timeout_seconds: float = 10) -> Refined:
@@ -306,12 +307,15 @@ async def test_thoughts_are_no_part_of_the_answer():
     assert found.refinement.state is STATES.ACCEPTED
 
 
-async def test_the_request_is_that_of_the_api_with_the_key_in_a_header_alone():
+@pytest.mark.parametrize("version", ["v1", "v1beta"])
+async def test_the_request_is_that_of_the_api_with_the_key_in_a_header_alone(version: str):
     with serving(GOOD) as fake:
-        await model_of(fake).complete(ASKED.prompt(), answer_schema())
+        model = model_of(fake, api_version=version)
+        answered = await model.complete(ASKED.prompt(), answer_schema())
 
+    assert isinstance(answered, Answer)
     (request,) = fake.asked
-    assert re.fullmatch(r"/v1(beta)?/models/gemini-3\.8-flash:generateContent", request.path)
+    assert request.path == f"/{version}/models/gemini-3.8-flash:generateContent"
     assert request.headers["x-goog-api-key"] == KEY
     assert KEY not in json.dumps(request.body)
     config = request.body["generationConfig"]

@@ -41,6 +41,7 @@ def _gemini(settings: Settings) -> LanguageModel | None:
         settings.gemini_model,
         settings.gemini_base_url,
         settings.language_model_timeout_seconds,
+        api_version=settings.gemini_api_version,
     )
 
 

@@ -81,10 +81,18 @@ class GeminiModel:
         return Answer(text, usage, f"gemini:{found.model_version or self.model}")
 
 
-def gemini_model(key: str, model: str, base_url: str | None, timeout_seconds: float) -> GeminiModel:
+def gemini_model(
+    key: str,
+    model: str,
+    base_url: str | None,
+    timeout_seconds: float,
+    *,
+    api_version: str = "v1beta",
+) -> GeminiModel:
     """Return the model. The client retries nothing: wrappers do."""
     options = types.HttpOptions(
         base_url=base_url,
+        api_version=api_version,
         timeout=round(1000 * timeout_seconds),
         retry_options=types.HttpRetryOptions(attempts=1),
         # Stated, as the client would otherwise take another library where that is installed.
