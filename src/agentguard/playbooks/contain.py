@@ -151,7 +151,8 @@ def loss(w: ImpactedWorkflow) -> str:
     """Say what a workflow loses."""
     if not w.runs_seen:
         return f"{w.name} fails; no run of it was recorded, so how many are lost is unknown."
-    lost = f"{w.name} loses {expected(w.runs_lost, w.runs_seen)} of {plural(w.runs_seen, 'run')}"
+    runs = f"{expected(w.runs_lost, w.runs_seen)} of {plural(w.runs_seen, 'run')}"
+    lost = f"{w.name} loses {runs if w.runs_lost else 'no run by simulation'}"
     if w.interval is None:
         return f"{lost} in the worst case ({percent(w.share)} %)."
     return f"{lost} (95 % interval: {percent_range(w.interval.low, w.interval.high)})."

@@ -38,7 +38,7 @@ def _restore(known: Facts) -> Draft:
         title=known.template.restore_title.format_map(values),
         actions=(*_needs_first(known, needs), *repair),
         verifications=checks[:1],
-        rollback=(f"If {known.failing} fails again, undo the change and stay with step 2.",),
+        rollback=("If that makes it worse, undo the change and stay with step 2.",),
         owners=known.result.scenario.failed,
         components=unique((*known.result.scenario.failed, *(d.target for d in needs[:MAX_LISTED]))),
         evidence=cited(*(c.evidence for c in known.failed), *(d.evidence for d in needs)),
