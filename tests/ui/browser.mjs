@@ -135,7 +135,13 @@ await look(PAGES)
   await page.getByRole('link', { name: 'Simulate the failure of' }).press('Enter')
   await page.getByRole('button', { name: 'Link it to the incident' }).press('Enter')
   await page.waitForSelector('.progress-line')
-  tell('linked', { wrong, unknown, impact: await page.textContent('.impact'), address: page.url().split('id=')[1] === reported.id })
+  const linked = { impact: await page.textContent('.impact'), address: page.url().split('id=')[1] === reported.id }
+  await page.getByText('It is a duplicate').press('Enter')
+  await page.locator(`option[value="${incident.id}"]`).waitFor({ state: 'attached' })
+  await page.getByLabel('Merge it into').selectOption(incident.id)
+  await page.getByRole('button', { name: 'Merge', exact: true }).press('Enter')
+  await page.getByText('This is a duplicate').waitFor()
+  tell('linked', { wrong, unknown, ...linked, merged: reported.id, into: incident.id, buttons: await page.locator('.actions button').count() })
   await close()
 }
 

@@ -155,12 +155,15 @@ def test_a_change_that_somebody_else_overtook_is_refused_and_loses_no_text(found
     ]
 
 
-def test_a_reported_incident_is_simulated_later(found):
+def test_a_reported_incident_is_simulated_and_then_merged(found, server: Server):
     linked = found["linked"]
 
     assert linked["unknown"].startswith("No simulation is linked")
     assert linked["impact"].startswith("If PaymentAgent fails, ")
     assert (linked["address"], linked["wrong"]) == (True, [])
+    remaining = httpx.get(f"{server.url}/api/incidents/{linked['into']}", timeout=60).json()
+    assert remaining["duplicates"] == [linked["merged"]]
+    assert linked["buttons"] == 0
 
 
 def test_hostile_titles_and_notes_of_incidents_are_text(found):

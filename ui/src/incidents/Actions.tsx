@@ -2,7 +2,8 @@
 import { useState } from 'react'
 import { SEVERITIES, type SeverityName } from '../parts/Severity'
 import { Failure } from '../parts/states'
-import { assign, isConflict, move, note, rate, STATES, useChange, type Incident } from './api'
+import { shown } from '../parts/Text'
+import { ACTIVE, assign, isConflict, merge, move, note, rate, STATES, useChange, useIncidents, type Incident } from './api'
 
 interface Props {
   incident: Incident
@@ -33,6 +34,7 @@ export function Actions({ incident: i, take }: Props) {
       {change.error && <Refused error={change.error} onShow={() => void change.showNewest()} />}
       <Owner incident={i} busy={change.isPending} onSave={(owner) => run(() => assign(i, owner))} />
       <Rating incident={i} busy={change.isPending} onSave={(severity) => run(() => rate(i, severity))} />
+      <Duplicate incident={i} busy={change.isPending} onMerge={(into) => run(() => merge(i, into))} />
     </section>
   )
 }
@@ -63,6 +65,35 @@ function Rating({ incident, busy, onSave }: { incident: Incident; busy: boolean;
         </span>
       </label>
     </form>
+  )
+}
+
+/** Merges a duplicate into another active incident, which gets what the duplicate affects. */
+function Duplicate({ incident, busy, onMerge }: { incident: Incident; busy: boolean; onMerge: (into: string) => void }) {
+  const [open, setOpen] = useState(false)
+  const [into, setInto] = useState('')
+  return (
+    <details open={open} onToggle={(e) => setOpen(e.currentTarget.open)}>
+      <summary>It is a duplicate</summary>
+      {open && (
+        <form onSubmit={(e) => { e.preventDefault(); onMerge(into) }}>
+          <label>Merge it into<Others than={incident.id} chosen={into} onChange={setInto} /></label>
+          <small>That cannot be undone. The other incident gets what this one affects.</small>
+          <div className="buttons"><button type="submit" className="danger" disabled={busy || !into}>Merge</button></div>
+        </form>
+      )}
+    </details>
+  )
+}
+
+function Others({ than, chosen, onChange }: { than: string; chosen: string; onChange: (id: string) => void }) {
+  const active = useIncidents({ state: ACTIVE })
+  const others = active.data?.incidents.filter((each) => each.id !== than) ?? []
+  return (
+    <select value={chosen} required onChange={(e) => onChange(e.target.value)}>
+      <option value="" disabled>{others.length > 0 ? 'Choose' : 'No other incident is active'}</option>
+      {others.map((each) => <option key={each.id} value={each.id}>{shown(each.title)}</option>)}
+    </select>
   )
 }
 

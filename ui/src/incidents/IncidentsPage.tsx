@@ -7,11 +7,10 @@ import { SEVERITIES, Severity, type SeverityName } from '../parts/Severity'
 import { Failure, Waiting } from '../parts/states'
 import { useSteady } from '../parts/steady'
 import { Text } from '../parts/Text'
-import { STATES, useIncidents, type IncidentRecord, type ListQuery, type State } from './api'
+import { ACTIVE, STATES, useIncidents, type IncidentRecord, type ListQuery, type State } from './api'
 import { IncidentPage } from './IncidentPage'
 import { OpenPage } from './OpenPage'
 
-const ACTIVE: State[] = ['open', 'acknowledged', 'mitigated']
 const VIEWS: Record<string, { words: string; states: State[] }> = {
   active: { words: 'Active', states: ACTIVE },
   ...Object.fromEntries(Object.entries(STATES).map(([state, { words }]) => [state, { words, states: [state] }])),

@@ -4,7 +4,7 @@ import { Link } from 'wouter'
 import { answered, api, type Schemas } from '../api/client'
 import { may, useMe } from '../app/session'
 import { useView } from '../app/view'
-import { about, count, milliseconds, plural, time } from '../parts/numbers'
+import { about, count, duration, milliseconds, plural, time } from '../parts/numbers'
 import { Failure, Waiting } from '../parts/states'
 import { Text } from '../parts/Text'
 import { Refused } from './Actions'
@@ -55,14 +55,25 @@ export function PlaybookPanel({ incident, take }: Props) {
         <>
           <p className="note">{incident.playbook ? 'Linked to this incident, as it was then.' : <>Generated now for <Text of={incident.affected_first.name} />, from the newest graph; not linked yet.</>} <Origin playbook={playbook} /></p>
           <ol className="steps">{playbook.steps.map((step, i) => <StepItem key={step.id} step={step} number={i + 1} incident={incident} take={take} mayOperate={mayOperate} graph={{ dataset: playbook.dataset, version: playbook.graph_version }} />)}</ol>
-          <p className="note">{playbook.estimated_recovery_time ? `Past recoveries took ${seconds(playbook.estimated_recovery_time.shortest_seconds)} to ${seconds(playbook.estimated_recovery_time.longest_seconds)} (seen: ${count(playbook.estimated_recovery_time.recoveries)}).` : <Text of={playbook.estimated_recovery_time_reason ?? ''} />} {playbook.unknown && <Text of={playbook.unknown} />}</p>
+          <p className="note"><Recovery playbook={playbook} /> {playbook.unknown && <Text of={playbook.unknown} />}</p>
         </>
       )}
     </section>
   )
 }
 
-const seconds = (n: number) => milliseconds(n * 1000)
+/** How long past incidents of the same kind took, or why that is not known. */
+function Recovery({ playbook: p }: { playbook: Playbook }) {
+  const { to } = useView()
+  const time = p.estimated_recovery_time
+  if (!time) return <Text of={p.estimated_recovery_time_reason ?? ''} />
+  return (
+    <>
+      Recovery took {duration(time.shortest_seconds)} to {duration(time.longest_seconds)} in {count(time.recoveries)} past {time.recoveries === 1 ? 'incident' : 'incidents'} of this kind:
+      {time.incidents.map((id, i) => <span key={id}>{i > 0 && ','} <Link href={to('/incidents', { id })}><code>{id.slice(0, 8)}</code></Link></span>)}.
+    </>
+  )
+}
 
 /** Write the playbook as a job, with a language model where one is set; returns the job's id. */
 async function written(wanted: object): Promise<string> {

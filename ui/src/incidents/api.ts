@@ -18,6 +18,9 @@ export const STATES: Record<State, { words: string; verb: string; at: keyof Inci
   reviewed: { words: 'Reviewed', verb: 'Mark as reviewed', at: 'reviewed_at' },
 }
 
+/** Those that somebody has to work on. */
+export const ACTIVE: State[] = ['open', 'acknowledged', 'mitigated']
+
 export interface ListQuery {
   state: State[]
   severity?: IncidentRecord['severity'][]
@@ -74,6 +77,8 @@ export const linkPlaybook = (i: Incident, playbook: string) =>
   answered<Incident>(api.POST('/api/incidents/{incident_id}/links', { params: at(i), body: { playbook } }))
 export const linkSimulation = (i: Incident, simulation: string) =>
   answered<Incident>(api.POST('/api/incidents/{incident_id}/links', { params: at(i), body: { simulation } }))
+export const merge = (i: Incident, into: string) =>
+  answered<Incident>(api.POST('/api/incidents/{incident_id}/merge', { params: at(i), body: { into } }))
 /** A note overwrites nothing, so it names no version. */
 export const note = (i: Incident, text: string) =>
   answered<Incident>(api.POST('/api/incidents/{incident_id}/events', { params: { path: { incident_id: i.id } }, body: { note: text } }))

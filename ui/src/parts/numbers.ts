@@ -15,6 +15,12 @@ export function milliseconds(n: number | null | undefined): string {
   return n < 1000 ? `${THREE.format(n)}\u202fms` : `${THREE.format(n / 1000)}\u202fs`
 }
 
+/** How long something took, in the unit that people would say it in. */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${THREE.format(seconds)}\u202fs`
+  return seconds < 3600 ? `${THREE.format(seconds / 60)}\u202fmin` : `${THREE.format(seconds / 3600)}\u202fh`
+}
+
 /** An API time (RFC 3339, UTC) to the second. */
 export function time(text: string | null | undefined): string {
   return text ? `${text.slice(0, 10)} ${text.slice(11, 19)} UTC` : NONE
