@@ -27,7 +27,7 @@ export function Verification({ index }: { index: number }) {
       <p className="note">The server hands over the entry with its proof; this browser does the calculation. Whoever runs the server can give you a page that lies: <code>agentguard audit verify</code> and <code>verify.mjs</code> check the same file elsewhere.</p>
       <form onSubmit={(e) => { e.preventDefault(); checking.mutate() }}>
         <label>The log’s key, which you got from somebody you trust
-          <textarea value={trust.key} rows={2} placeholder="name+id+base64" spellCheck={false} onChange={(e) => setTrust({ ...trust, key: e.target.value })} />
+          <textarea value={trust.key} rows={3} placeholder="name+id+base64" spellCheck={false} onChange={(e) => setTrust({ ...trust, key: e.target.value })} />
         </label>
         <details open={trust.checkpoint !== ''}>
           <summary>A checkpoint that you kept</summary>

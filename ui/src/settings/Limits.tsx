@@ -18,6 +18,8 @@ const MEANINGS: Record<string, string> = {
   INCIDENTS_KEPT: 'incidents, at most',
   JOBS_DAYS: 'finished jobs and their results',
   JOBS_KEPT: 'finished jobs, at most',
+  NOTIFICATIONS_DAYS: 'notifications that were delivered or given up',
+  NOTIFICATIONS_KEPT: 'notifications, at most',
   RETENTION_HOURS: 'spans, after they were received',
   RETENTION_SPANS_BYTES: 'stored spans, at most',
   SIMULATIONS_DAYS: 'stored simulations',
@@ -70,7 +72,7 @@ function Rows({ of }: { of: Row[] }) {
   return (
     <table>
       <thead><tr><th>Setting</th><th>Value</th></tr></thead>
-      <tbody>{of.map(([name, value]) => <tr key={name}><td className="breaks"><code><Text of={name} /></code> <small>{MEANINGS[name.replace('AGENTGUARD_', '')]}</small></td><td className="breaks">{value ? <Text of={value} /> : <span className="note">empty</span>}</td></tr>)}</tbody>
+      <tbody>{of.map(([name, value]) => <tr key={name}><td className="breaks"><code><Text of={name} /></code> <small>{MEANINGS[name.replace('AGENTGUARD_', '')]}</small></td><td className="breaks value">{value ? <Text of={value} /> : <span className="note">empty</span>}</td></tr>)}</tbody>
     </table>
   )
 }
