@@ -695,6 +695,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/incidents/{incident_id}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Feedback
+         * @description Say whether a step of the linked playbook helped; later playbooks cite it.
+         *
+         *     It replaces only earlier feedback on the same step, so `If-Match` may be left out.
+         */
+        post: operations["give_incident_feedback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/incidents/{incident_id}/transition": {
         parameters: {
             query?: never;
@@ -3765,7 +3787,7 @@ export interface components {
          * @description What happened to an incident, in the past tense; the timeline consists of these.
          * @enum {string}
          */
-        EventKind: "opened" | "acknowledged" | "mitigated" | "resolved" | "reviewed" | "reopened" | "assigned" | "severity_changed" | "spread" | "absorbed" | "merged" | "condition_cleared" | "simulation_linked" | "playbook_linked" | "noted";
+        EventKind: "opened" | "acknowledged" | "mitigated" | "resolved" | "reviewed" | "reopened" | "assigned" | "severity_changed" | "spread" | "absorbed" | "merged" | "condition_cleared" | "simulation_linked" | "playbook_linked" | "feedback_given" | "noted";
         /**
          * EvidenceDocument
          * @description A span behind a claim.
@@ -3957,6 +3979,23 @@ export interface components {
             share: number;
         };
         /**
+         * FeedbackRequest
+         * @description Whether a step of the linked playbook helped.
+         */
+        FeedbackRequest: {
+            helped: components["schemas"]["Helped"];
+            /**
+             * Step
+             * @description Id or number of the step; null: the playbook as a whole.
+             */
+            step?: string | null;
+            /**
+             * Note
+             * @description For the timeline.
+             */
+            note?: string | null;
+        };
+        /**
          * GameDayDocument
          * @description What was never seen, and what trying it would tell.
          */
@@ -4103,6 +4142,12 @@ export interface components {
                 [key: string]: components["schemas"]["PartHealth"];
             };
         };
+        /**
+         * Helped
+         * @description Whether a step of a playbook helped, as a person judges it.
+         * @enum {string}
+         */
+        Helped: "yes" | "no" | "unclear";
         /**
          * HitComponentDocument
          * @description A component that only one of the simulations hits.
@@ -4376,6 +4421,13 @@ export interface components {
             links: components["schemas"]["IncidentLinksDocument"];
             /** @description The linked playbook, as it was when it was linked. */
             playbook: components["schemas"]["PlaybookDocument"] | null;
+            /** Feedback */
+            feedback: components["schemas"]["StepFeedbackDocument"][];
+            /**
+             * Effectiveness Score
+             * @description Share of the judged steps that helped; null: none is judged.
+             */
+            effectiveness_score: number | null;
             /**
              * Audit Entries
              * @description Indexes in the audit log.
@@ -5388,6 +5440,27 @@ export interface components {
             password: string;
         };
         /**
+         * PastUseDocument
+         * @description What people said of this action in past incidents of the same failure.
+         */
+        PastUseDocument: {
+            /**
+             * Helped
+             * @description Incidents in which it helped.
+             */
+            helped: number;
+            /**
+             * Judged
+             * @description Incidents in which it helped or did not.
+             */
+            judged: number;
+            /**
+             * Incidents
+             * @description Their ids, the newest first.
+             */
+            incidents: string[];
+        };
+        /**
          * Permission
          * @description What a principal may be allowed to do.
          * @enum {string}
@@ -5606,6 +5679,8 @@ export interface components {
             components: string[];
             /** Evidence */
             evidence: components["schemas"]["EvidenceDocument"][];
+            /** @description Null: nobody has judged it; missing in older playbooks. */
+            past?: components["schemas"]["PastUseDocument"] | null;
         };
         /**
          * PostMortemDocument
@@ -6665,6 +6740,22 @@ export interface components {
             target: string;
             /** Evidence */
             evidence: components["schemas"]["EvidenceDocument"][];
+        };
+        /**
+         * StepFeedbackDocument
+         * @description What a person said of a step of the linked playbook; the newest for each step.
+         */
+        StepFeedbackDocument: {
+            /**
+             * Step
+             * @description Id of the step; null: the playbook as a whole.
+             */
+            step: string | null;
+            helped: components["schemas"]["Helped"];
+            /** By */
+            by: string;
+            /** At */
+            at: string | null;
         };
         /**
          * StoredInputsDocument
@@ -8817,6 +8908,47 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["NoteRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    give_incident_feedback: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version that the change is based on; `*` for any version. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description Id of the incident. */
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FeedbackRequest"];
             };
         };
         responses: {

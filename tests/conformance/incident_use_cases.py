@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from agentguard.accounts.principal import Principal
-from agentguard.incidents.model import Incident
+from agentguard.incidents.model import Helped, Incident
 from agentguard.incidents.service import IncidentService, Report
 from agentguard.incidents.states import State
 from agentguard.incidents.store import IncidentFilter
@@ -24,10 +25,11 @@ COMPONENT = GRAPH.components[0].id
 CONDITION = "error-share:agent:a"
 SIMULATION_ID = "ab12"
 OWNER = "prepared"
+JUDGE = "judges a playbook"
 
 
 async def add_incidents(opened: Opened) -> None:
-    """Store a simulation of the newest graph, a playbook, and two incidents."""
+    """Store a simulation of the newest graph, a playbook, and three incidents."""
     newest = await opened.app.graphs.newest("new")
     record = SimulationRecord(
         SIMULATION_ID,
@@ -45,6 +47,9 @@ async def add_incidents(opened: Opened) -> None:
     told = Report("a fails", Severity.HIGH, [COMPONENT], owner=OWNER)
     await opened.app.incidents.report(TESTER, told)
     await opened.app.incidents.detected(TESTER, condition(key=CONDITION))
+    followed = await opened.app.incidents.report(TESTER, replace(told, owner=JUDGE))
+    (job,) = await opened.app.jobs.store.newest(JobFilter(kinds=(KIND,)), 1)
+    await opened.app.incidents.link_playbook(TESTER, followed.id, job.id)
 
 
 async def _store_playbook(opened: Opened) -> None:
@@ -55,9 +60,9 @@ async def _store_playbook(opened: Opened) -> None:
     assert await opened.app.jobs.store.release(running.succeed(PLAYBOOK, now))
 
 
-async def _reported(opened: Opened) -> Incident:
+async def _reported(opened: Opened, owner: str = OWNER) -> Incident:
     async def first(stores: Any) -> Incident:
-        (found,) = await stores.incidents.newest(IncidentFilter(owner=OWNER), 1)
+        (found,) = await stores.incidents.newest(IncidentFilter(owner=owner), 1)
         return await stores.incidents.get(found.id)
 
     return await opened.app.incidents.unit_of_work.read(first)
@@ -105,6 +110,11 @@ async def link_playbook(opened: Opened, actor: Principal) -> None:
     await opened.app.incidents.link_playbook(actor, (await _reported(opened)).id, job.id)
 
 
+async def give_feedback(opened: Opened, actor: Principal) -> None:
+    reported = await _reported(opened, JUDGE)
+    await opened.app.incidents.give_feedback(actor, reported.id, Helped.YES, step="2")
+
+
 async def merge_incident(opened: Opened, actor: Principal) -> None:
     duplicate = await opened.app.incidents.unit_of_work.read(
         lambda stores: stores.incidents.active_of(CONDITION)
@@ -124,6 +134,7 @@ METHODS_OF_INCIDENTS: dict[Callable[..., Any], Callable[[Opened, Principal], Awa
     IncidentService.note: note_incident,
     IncidentService.link_simulation: link_simulation,
     IncidentService.link_playbook: link_playbook,
+    IncidentService.give_feedback: give_feedback,
     IncidentService.merge: merge_incident,
 }
 
@@ -141,5 +152,6 @@ ENTRIES_OF_INCIDENTS = {
     note_incident: "incident.noted",
     link_simulation: "incident.simulation_linked",
     link_playbook: "incident.playbook_linked",
+    give_feedback: "incident.feedback_given",
     merge_incident: "incident.merged",
 }

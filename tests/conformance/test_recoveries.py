@@ -99,3 +99,32 @@ async def test_a_playbook_on_paper_names_them_too(client):
     paper = await client.get(f"/api/playbooks/{job}/handover", params={"format": "markdown"})
 
     assert f"min in 1 past incident ({past})" in paper.text.replace("\\", "")
+
+
+async def test_a_playbook_cites_which_steps_helped_before(client):
+    past = [await incident(client, await written(client)) for _ in range(3)]
+    before = await playbook(client)
+    for id_, helped in zip(past, ("yes", "no", "yes"), strict=True):
+        await change(client, id_, "feedback", {"step": "2", "helped": helped, "note": "at 3:00"})
+        await change(client, id_, "transition", {"to": "resolved"})
+    judged = (await client.get(f"/api/incidents/{past[1]}")).json()
+    after = await playbook(client)
+    refused = await client.post(
+        f"/api/incidents/{past[0]}/feedback", json={"step": "9", "helped": "yes"}
+    )
+    none = await client.post(
+        f"/api/incidents/{await incident(client, None)}/feedback", json={"helped": "yes"}
+    )
+
+    assert all(step["past"] is None for step in before["steps"])
+    assert (judged["effectiveness_score"], judged["feedback"][0]["helped"]) == (0.0, "no")
+    cited = after["steps"][1]["past"]
+    assert cited == {"helped": 2, "judged": 3, "incidents": [past[2], past[1], past[0]]}
+    assert [step["past"] for step in after["steps"] if step["id"] != "contain-2"] == [None] * (
+        len(after["steps"]) - 1
+    )
+    assert (refused.status_code, refused.json()["code"]) == (400, "unknown-step")
+    assert (none.status_code, none.json()["code"]) == (409, "no-playbook-linked")
+    job = await written(client)
+    paper = await client.get(f"/api/playbooks/{job}/handover", params={"format": "markdown"})
+    assert "Helped in 2 of 3 past incidents" in paper.text.replace("\\", "")

@@ -79,5 +79,12 @@ SIMULATED: dict[str, Any] = {
 }
 """What an incident takes from a simulation's document."""
 
-PLAYBOOK: dict[str, Any] = {"incident": {"title": "PaymentAgent fails"}, "steps": []}
+PLAYBOOK: dict[str, Any] = {
+    "incident": {"title": "PaymentAgent fails", "failed_components": [PAYMENT.id]},
+    "condition": "agent_outage",
+    "steps": [
+        {"id": "contain-1", "action": "confirm", "title": "Confirm: outage"},
+        {"id": "contain-2", "action": "hold", "title": "Route around it"},
+    ],
+}
 """What is stored of a linked playbook's document in columns of its own."""

@@ -39,6 +39,7 @@ from agentguard.cli.incident_options import (
     WorkflowsOption,
 )
 from agentguard.cli.options import DataDirOption, Format, FormatOption, FullOption, examples
+from agentguard.incidents.model import Helped
 
 if TYPE_CHECKING:
     from agentguard.bootstrap.app import App
@@ -56,6 +57,10 @@ _OPEN_EXAMPLES = examples(
 )
 _NOTE_EXAMPLES = examples(
     f"agentguard incidents note {EXAMPLE_ID} 'The provider reports an outage'"
+)
+_FEEDBACK_EXAMPLES = examples(
+    f"agentguard incidents feedback {EXAMPLE_ID} --step 2 --helped yes",
+    f"agentguard incidents feedback {EXAMPLE_ID} --helped no --note 'Too slow at night'",
 )
 _ASSIGN_EXAMPLES = examples(
     f"agentguard incidents assign {EXAMPLE_ID} team-payments",
@@ -223,6 +228,30 @@ def note(
 
     change_incident(
         lambda opened: opened.incidents.note(os_user(), incident_id, text), data_dir, output_format
+    )
+
+
+@app.command(cls=Command, epilog=_FEEDBACK_EXAMPLES)
+def feedback(
+    incident_id: IdArgument,
+    helped: Annotated[Helped, typer.Option(help="Whether it helped.")],
+    step: Annotated[
+        str | None,
+        typer.Option(help="Number or id of the step; left out: the playbook as a whole."),
+    ] = None,
+    note: NoteOption = None,
+    data_dir: DataDirOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Say whether a step of the linked playbook helped; later playbooks cite it."""
+    from agentguard.cli.principal import os_user
+
+    change_incident(
+        lambda opened: opened.incidents.give_feedback(
+            os_user(), incident_id, helped, step=step, note=note
+        ),
+        data_dir,
+        output_format,
     )
 
 

@@ -58,40 +58,40 @@ def move(
 
     Raises TransitionNotAllowedError, IncidentMergedError.
     """
-    _check_not_merged(incident)
+    check_not_merged(incident)
     if to is incident.state:
         return None
     if to not in NEXT[incident.state]:
         raise TransitionNotAllowedError(incident.id, incident.state, to, NEXT[incident.state])
     entered = Entered(to, max(now, incident.changed_at), by)
     moved = replace(incident, states=(*incident.states, entered))
-    return _change(moved, _KINDS[to], now, {"from": incident.state.value, "note": note})
+    return changed(moved, _KINDS[to], now, {"from": incident.state.value, "note": note})
 
 
 def assign(incident: Incident, owner: str | None, *, now: int) -> Change | None:
     """Return the incident with this owner, or none. Raises IncidentMergedError."""
-    _check_not_merged(incident)
+    check_not_merged(incident)
     if owner == incident.owner:
         return None
     assigned = replace(incident, owner=owner)
-    return _change(assigned, EventKind.ASSIGNED, now, {"from": incident.owner, "to": owner})
+    return changed(assigned, EventKind.ASSIGNED, now, {"from": incident.owner, "to": owner})
 
 
 def rate(
     incident: Incident, severity: Severity, *, now: int, note: str | None = None
 ) -> Change | None:
     """Return the incident with this severity. Raises IncidentMergedError."""
-    _check_not_merged(incident)
+    check_not_merged(incident)
     if severity is incident.severity:
         return None
     told = {"from": incident.severity.value, "to": severity.value, "note": note}
     rated = replace(incident, severity=severity)
-    return _change(rated, EventKind.SEVERITY_CHANGED, now, told)
+    return changed(rated, EventKind.SEVERITY_CHANGED, now, told)
 
 
 def note(incident: Incident, text: str, *, now: int) -> Change:
     """Return the incident with a person's note, also where it was merged or reviewed."""
-    return _change(incident, EventKind.NOTED, now, {"note": text})
+    return changed(incident, EventKind.NOTED, now, {"note": text})
 
 
 def detect_again(incident: Incident, condition: DetectedCondition, *, now: int) -> Change | None:
@@ -103,7 +103,7 @@ def detect_again(incident: Incident, condition: DetectedCondition, *, now: int) 
     if grown == incident:
         return None
     details = {"condition": condition.key, **told, "facts": dict(condition.facts)}
-    return _change(grown, EventKind.SPREAD, now, details)
+    return changed(grown, EventKind.SPREAD, now, details)
 
 
 def clear(incident: Incident, key: str, facts: Mapping[str, Any], *, now: int) -> Change:
@@ -112,7 +112,7 @@ def clear(incident: Incident, key: str, facts: Mapping[str, Any], *, now: int) -
     Whether the cause is removed is for people to say.
     """
     told = {"condition": key, "facts": dict(facts)}
-    return _change(incident, EventKind.CONDITION_CLEARED, now, told)
+    return changed(incident, EventKind.CONDITION_CLEARED, now, told)
 
 
 def link_simulation(
@@ -128,7 +128,7 @@ def link_simulation(
 
     `links` are those of the simulation. Raises IncidentMergedError.
     """
-    _check_not_merged(incident)
+    check_not_merged(incident)
     if incident.links.simulation == links.simulation:
         return None
     found = replace(
@@ -139,19 +139,19 @@ def link_simulation(
         workflows=(*incident.workflows, *_added(incident.workflows, workflows)),
     )
     told = {"simulation": links.simulation, "graph_version": links.graph_version}
-    return _change(found, EventKind.SIMULATION_LINKED, now, told)
+    return changed(found, EventKind.SIMULATION_LINKED, now, told)
 
 
 def link_playbook(
     incident: Incident, playbook_id: str, document: Mapping[str, Any], *, now: int
 ) -> Change | None:
     """Return the incident with a playbook. Raises IncidentMergedError."""
-    _check_not_merged(incident)
+    check_not_merged(incident)
     if incident.links.playbook == playbook_id:
         return None
     links = replace(incident.links, playbook=playbook_id)
-    linked = replace(incident, links=links, playbook=document)
-    return _change(linked, EventKind.PLAYBOOK_LINKED, now, {"playbook": playbook_id})
+    linked = replace(incident, links=links, playbook=document, feedback=())
+    return changed(linked, EventKind.PLAYBOOK_LINKED, now, {"playbook": playbook_id})
 
 
 def merge(duplicate: Incident, into: Incident, *, now: int) -> tuple[Change, Change]:
@@ -170,8 +170,8 @@ def merge(duplicate: Incident, into: Incident, *, now: int) -> tuple[Change, Cha
     )
     merged = replace(duplicate, merged_into=into.id, merged_at=max(now, duplicate.changed_at))
     return (
-        _change(merged, EventKind.MERGED, now, {"incident": into.id}),
-        _change(absorbing, EventKind.ABSORBED, now, {"incident": duplicate.id, **told}),
+        changed(merged, EventKind.MERGED, now, {"incident": into.id}),
+        changed(absorbing, EventKind.ABSORBED, now, {"incident": duplicate.id, **told}),
     )
 
 
@@ -202,8 +202,8 @@ def worse(one: Severity, other: Severity) -> Severity:
 
 
 def _check_mergeable(duplicate: Incident, into: Incident) -> None:
-    _check_not_merged(duplicate)
-    _check_not_merged(into)
+    check_not_merged(duplicate)
+    check_not_merged(into)
     if duplicate.id == into.id:
         raise MergeNotAllowedError(f"Incident {into.id} cannot be merged into itself.")
     if not into.active:
@@ -218,7 +218,7 @@ def _check_mergeable(duplicate: Incident, into: Incident) -> None:
         )
 
 
-def _check_not_merged(incident: Incident) -> None:
+def check_not_merged(incident: Incident) -> None:
     if incident.merged_into is not None:
         raise IncidentMergedError(incident.id, incident.merged_into)
 
@@ -229,7 +229,7 @@ def _added(known: Sequence[Affected], more: Sequence[Affected]) -> tuple[Affecte
     return tuple({each.id: each for each in more if each.id not in ids}.values())
 
 
-def _change(incident: Incident, kind: EventKind, now: int, details: Mapping[str, Any]) -> Change:
+def changed(incident: Incident, kind: EventKind, now: int, details: Mapping[str, Any]) -> Change:
     """Return the next version; a clock that was set back does not disorder the timeline."""
     version, at = incident.version + 1, max(now, incident.changed_at)
     told = {name: value for name, value in details.items() if name != "note" or value is not None}

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from agentguard.incidents.changes import NEXT
-from agentguard.incidents.model import Affected, Event, Impact, Incident, Links
+from agentguard.incidents.feedback import effectiveness
+from agentguard.incidents.model import Affected, Event, Feedback, Impact, Incident, Links
 from agentguard.incidents.proofs import IncidentProof
 from agentguard.incidents.states import State
 from agentguard.incidents.store import IncidentCursor
@@ -79,6 +80,8 @@ def incident_document(incident: Incident, around: Surroundings) -> Document:
         "duplicates": list(incident.duplicates),
         "links": _links(incident.links, around),
         "playbook": incident.playbook,
+        "feedback": [_feedback(each) for each in incident.feedback],
+        "effectiveness_score": effectiveness(incident),
         **around.proof.document(),
     }
 
@@ -148,6 +151,15 @@ def _impact(impact: Impact) -> Document:
             }
             for w in impact.workflows
         ],
+    }
+
+
+def _feedback(given: Feedback) -> Document:
+    return {
+        "step": given.step,
+        "helped": given.helped.value,
+        "by": given.by,
+        "at": timestamp(given.at),
     }
 
 

@@ -90,6 +90,28 @@ class PlaybookNotFinishedError(ConflictError):
         )
 
 
+class NoPlaybookLinkedError(ConflictError):
+    """Feedback is about the linked playbook, and there is none."""
+
+    code = "no-playbook-linked"
+
+    def __init__(self, incident_id: str) -> None:
+        super().__init__(
+            f"No playbook is linked to incident {incident_id}, so there is no step to judge. Link"
+            " one with `agentguard incidents link` or POST /api/incidents/{id}/links."
+        )
+
+
+class UnknownStepError(InvalidInputError):
+    """The linked playbook has no such step."""
+
+    code = "unknown-step"
+
+    def __init__(self, step: str, steps: Iterable[str]) -> None:
+        known = ", ".join(steps)
+        super().__init__(f"The playbook has no step {step!r}. It has {known}; numbers count too.")
+
+
 class IncidentChangedError(AgentGuardError):
     """Somebody else changed the incident since it was read."""
 

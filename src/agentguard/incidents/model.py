@@ -42,6 +42,8 @@ class EventKind(StrEnum):
     CONDITION_CLEARED = "condition_cleared"
     SIMULATION_LINKED = "simulation_linked"
     PLAYBOOK_LINKED = "playbook_linked"
+    FEEDBACK_GIVEN = "feedback_given"
+    """Somebody said whether a step of the linked playbook helped."""
     NOTED = "noted"
 
 
@@ -91,6 +93,27 @@ class Links:
     """Of the job that wrote it."""
 
 
+class Helped(StrEnum):
+    """Whether a step of a playbook helped, as a person judges it."""
+
+    YES = "yes"
+    NO = "no"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a person said of a step of the linked playbook."""
+
+    step: str | None
+    """Id of the step; None: the playbook as a whole."""
+    helped: Helped
+    by: str
+    """Id of a principal."""
+    at: int
+    """ns since the epoch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entered:
     """When an incident entered a state, and who moved it."""
@@ -130,6 +153,8 @@ class Incident:
     links: Links = field(default_factory=Links)
     playbook: Mapping[str, Any] | None = None
     """The linked playbook's document, as it was when it was linked."""
+    feedback: tuple[Feedback, ...] = ()
+    """On the linked playbook: the newest for each step."""
     merged_into: str | None = None
     merged_at: int | None = None
     """ns since the epoch."""

@@ -1,12 +1,13 @@
-"""How long past incidents took from opening to resolution."""
+"""What past incidents tell: how long they took, and which steps of their playbooks helped."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from agentguard.incidents.model import Incident
+from agentguard.incidents.feedback import by_action
+from agentguard.incidents.model import Helped, Incident
 from agentguard.incidents.states import State
 from agentguard.incidents.store import IncidentStore
 from agentguard.kernel.clock import NS_PER_SECOND
@@ -24,6 +25,8 @@ class Recovery:
     """Its id."""
     seconds: float
     """From its first opening to its last resolution."""
+    helped: Mapping[str, Helped] = field(default_factory=dict)
+    """What people said of the steps of its playbook, by action."""
 
 
 class RecoveryStores(Protocol):
@@ -45,7 +48,8 @@ def recovery_of(incident: Incident, components: Collection[str], condition: str)
     failed = playbook.get("incident", {}).get("failed_components", ())
     if playbook.get("condition") != condition or set(failed) != set(components):
         return None
-    return Recovery(incident.id, (resolved.at - incident.opened_at) / NS_PER_SECOND)
+    seconds = (resolved.at - incident.opened_at) / NS_PER_SECOND
+    return Recovery(incident.id, seconds, by_action(incident))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGr
 from agentguard.incidents import changes
 from agentguard.incidents.affected import find_components, find_workflows
 from agentguard.incidents.errors import IncidentChangedError, PlaybookNotFinishedError
-from agentguard.incidents.model import Change, DetectedCondition, Incident, Links
+from agentguard.incidents.feedback import give_feedback
+from agentguard.incidents.model import Change, DetectedCondition, Helped, Incident, Links
 from agentguard.incidents.opening import (
     Beginning,
     Hit,
@@ -272,6 +273,29 @@ class IncidentService:
             incident_id,
             expected,
             lambda found, now: changes.link_playbook(found, playbook_id, document, now=now),
+        )
+
+    async def give_feedback(
+        self,
+        actor: Principal,
+        incident_id: str,
+        helped: Helped,
+        *,
+        step: str | None = None,
+        note: str | None = None,
+        expected: int | None = None,
+    ) -> Incident:
+        """Say whether a step of the linked playbook helped, or without `step` all of it.
+
+        `step` is a step's id or number. Raises NoPlaybookLinkedError, UnknownStepError,
+        InvalidIncidentError, IncidentMergedError.
+        """
+        said = optional_note(note)
+        return await self._change(
+            actor,
+            incident_id,
+            expected,
+            lambda found, now: give_feedback(found, step, helped, now=now, by=actor.id, note=said),
         )
 
     async def merge(

@@ -39,6 +39,7 @@ _SENTENCES: Mapping[EventKind, str] = {
     EventKind.CONDITION_CLEARED: "Condition {condition} no longer holds",
     EventKind.SIMULATION_LINKED: "Simulation {simulation} linked",
     EventKind.PLAYBOOK_LINKED: "Playbook {playbook} linked",
+    EventKind.FEEDBACK_GIVEN: "Did it help? {helped}: {title}",
     EventKind.NOTED: "Note",
 }
 """What happened, with the members of the event's details; opening is in `_opened`."""

@@ -83,4 +83,5 @@ def _step(s: PlaybookStep, links: TraceLinks) -> dict[str, Any]:
         "runbooks": list(s.runbooks),
         "components": list(s.components),
         "evidence": [evidence_document(e, links) for e in s.evidence],
+        "past": None if s.past is None else asdict(s.past),
     }

@@ -16,6 +16,7 @@ from agentguard.playbooks.facts import Facts, facts
 from agentguard.playbooks.model import (
     MAX_STEPS,
     Draft,
+    PastUse,
     Playbook,
     PlaybookStep,
     RecoveryTime,
@@ -61,7 +62,7 @@ def generate(  # noqa: PLR0913 - all that a playbook depends on
     return Playbook(
         situation=_situation(known, started_at),
         condition=template.condition,
-        steps=_numbered(known, drafts[:MAX_STEPS]),
+        steps=_numbered(known, drafts[:MAX_STEPS], recoveries),
         unknown=unknown(known, effects, found),
         generator=GENERATOR,
         recovery_time=found,
@@ -87,7 +88,9 @@ def suited_template(
     return templates.suited(kind, mode)
 
 
-def _numbered(known: Facts, drafts: Sequence[Draft]) -> tuple[PlaybookStep, ...]:
+def _numbered(
+    known: Facts, drafts: Sequence[Draft], recoveries: Sequence[Recovery]
+) -> tuple[PlaybookStep, ...]:
     place: Counter[str] = Counter()
     steps = []
     for d in drafts:
@@ -107,6 +110,7 @@ def _numbered(known: Facts, drafts: Sequence[Draft]) -> tuple[PlaybookStep, ...]
                 components=d.components,
                 evidence=d.evidence,
                 keeps=d.keeps,
+                past=PastUse.of(d.action.value, recoveries),
             )
         )
     return tuple(steps)

@@ -83,7 +83,14 @@ def _when(step: Mapping[str, Any]) -> str:
 
 
 def _items(step: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
-    return ((name, step[member]) for member, name in _LISTS if step[member])
+    yield from ((name, step[member]) for member, name in _LISTS if step[member])
+    if past := step.get("past"):
+        yield "Past incidents", [f"{past_sentence(past)} ({', '.join(past['incidents'])})"]
+
+
+def past_sentence(past: Mapping[str, Any]) -> str:
+    """Return what people said of a step in past incidents."""
+    return f"Helped in {past['helped']} of {plural(past['judged'], 'past incident')}."
 
 
 def _traces(step: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agentguard.graph.model import Evidence
+from agentguard.incidents.model import Helped
 from agentguard.incidents.recoveries import Recovery
 from agentguard.simulation.severities import Severity
 
@@ -91,6 +92,8 @@ class PlaybookStep:
     evidence: tuple[Evidence, ...]
     keeps: tuple[str, ...] = ()
     """Words that no other phrasing may leave out, such as a side effect."""
+    past: PastUse | None = None
+    """None: nobody judged this action in a past incident of this failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,24 @@ class Situation:
     graph_version: str | None
     started_at: int | None
     """ns since the epoch; None: unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastUse:
+    """What people said of a step's action in past incidents of this failure."""
+
+    helped: int
+    judged: int
+    """Incidents in which somebody said that it helped, or that it did not."""
+    incidents: tuple[str, ...]
+    """Their ids, the newest first."""
+
+    @staticmethod
+    def of(action: str, found: Sequence[Recovery]) -> PastUse | None:
+        """Return what was said of the action; None where nobody judged it."""
+        judged = [each for each in found if each.helped.get(action) in (Helped.YES, Helped.NO)]
+        helped = sum(each.helped[action] is Helped.YES for each in judged)
+        return PastUse(helped, len(judged), tuple(e.incident for e in judged)) if judged else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from agentguard.adapters.sql.tables import (
 from agentguard.adapters.sql.upserts import insert_into
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.incidents.errors import IncidentChangedError, UnknownIncidentError
+from agentguard.incidents.feedback import effectiveness
 from agentguard.incidents.model import ACTIVE, Event, EventKind, Incident
 from agentguard.incidents.states import State
 from agentguard.incidents.store import IncidentFilter
@@ -155,6 +156,8 @@ class SqlIncidentStore:
         await self.connection.execute(incident_events.insert().values(row))
         if event.kind is EventKind.PLAYBOOK_LINKED and incident.playbook is not None:
             await self._keep_playbook(incident, event)
+        if event.kind is EventKind.FEEDBACK_GIVEN:
+            await self._rate_playbook(incident)
         subjects = [{"incident": id_, **each} for each in _subjects(incident)]
         new = insert_into(self.connection, incident_subjects).on_conflict_do_nothing()
         await self.connection.execute(new, subjects)
@@ -163,7 +166,7 @@ class SqlIncidentStore:
         """Store the linked playbook as a row of its own, for people who query the database."""
         written = without_nul(dict(incident.playbook or {}))
         row = {
-            "id": uuid.uuid5(uuid.UUID(incident.id), str(incident.links.playbook)),
+            "id": _playbook_id(incident),
             "incident_id": uuid.UUID(incident.id),
             "title": written["incident"]["title"],
             "steps": written["steps"],
@@ -175,6 +178,14 @@ class SqlIncidentStore:
                 index_elements=["id"], set_={"title": row["title"], "steps": row["steps"]}
             )
         )
+
+    async def _rate_playbook(self, incident: Incident) -> None:
+        rated = update(playbooks).where(playbooks.c.id == _playbook_id(incident))
+        await self.connection.execute(rated.values(effectiveness_score=effectiveness(incident)))
+
+
+def _playbook_id(incident: Incident) -> uuid.UUID:
+    return uuid.uuid5(uuid.UUID(incident.id), str(incident.links.playbook))
 
 
 def _filtered(wanted: IncidentFilter) -> Select[Any]:

@@ -19,6 +19,7 @@ from agentguard.cli.tables.cells import (
     trace_lines,
 )
 from agentguard.cli.tables.origin import origin_part
+from agentguard.playbooks.handover import past_sentence
 
 _PHASES = {"contain": "Contain", "activate_backups": "Activate backups", "recover": "Recover"}
 _LINES = 2
@@ -117,6 +118,8 @@ def _step(number: int, step: Document, *, full: bool) -> Iterator[RenderableType
     yield from _lines("check", "green", step["verifications"], top)
     yield from _lines("undo", "yellow", step["rollback"], top)
     yield from _lines("see", "dim", step["runbooks"], top)
+    if past := step.get("past"):
+        yield from _lines("past", "dim", [past_sentence(past)], None)
     if full:
         yield from _lines("more", "dim", step["details"], None)
         for place, line in enumerate(trace_lines(step["evidence"], limit=1)):

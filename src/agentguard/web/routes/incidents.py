@@ -21,6 +21,7 @@ from agentguard.web.permissions import requires
 from agentguard.web.preconditions import ExpectedVersion, OptionalVersion, entity_tag
 from agentguard.web.schemas.incidents import (
     AssignRequest,
+    FeedbackRequest,
     IncidentDocument,
     IncidentEventsDocument,
     IncidentsDocument,
@@ -209,6 +210,35 @@ async def post_event(
 ) -> Response:
     """Add a note to the timeline. It overwrites nothing, so `If-Match` may be left out."""
     found = await state.app.incidents.note(actor, incident_id, wanted.note, expected=expected)
+    return await _shown(state, found)
+
+
+@router.post(
+    "/{incident_id}/feedback",
+    operation_id="give_incident_feedback",
+    dependencies=[requires(Permission.OPERATE)],
+    response_model=IncidentDocument,
+    responses=_SHOWN,
+)
+async def post_feedback(
+    incident_id: IdParameter,
+    actor: ActorOf,
+    state: StateOf,
+    wanted: FeedbackRequest,
+    expected: OptionalVersion,
+) -> Response:
+    """Say whether a step of the linked playbook helped; later playbooks cite it.
+
+    It replaces only earlier feedback on the same step, so `If-Match` may be left out.
+    """
+    found = await state.app.incidents.give_feedback(
+        actor,
+        incident_id,
+        wanted.helped,
+        step=wanted.step,
+        note=wanted.note,
+        expected=expected,
+    )
     return await _shown(state, found)
 
 

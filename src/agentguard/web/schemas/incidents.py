@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field, model_validator
 
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.incidents.model import EventKind, Source
+from agentguard.incidents.model import EventKind, Helped, Source
 from agentguard.incidents.states import State
 from agentguard.incidents.texts import (
     LONGEST_ID,
@@ -124,6 +124,15 @@ class IncidentProofDocument(Document):
     entries: list[AnchoredEntryDocument]
 
 
+class StepFeedbackDocument(Document):
+    """What a person said of a step of the linked playbook; the newest for each step."""
+
+    step: str | None = Field(description="Id of the step; null: the playbook as a whole.")
+    helped: Helped
+    by: str
+    at: Time | None
+
+
 class IncidentDocument(IncidentRecordDocument):
     """An incident with everything except its timeline."""
 
@@ -143,6 +152,10 @@ class IncidentDocument(IncidentRecordDocument):
     links: IncidentLinksDocument
     playbook: PlaybookDocument | None = Field(
         description="The linked playbook, as it was when it was linked."
+    )
+    feedback: list[StepFeedbackDocument]
+    effectiveness_score: float | None = Field(
+        description="Share of the judged steps that helped; null: none is judged."
     )
     audit_entries: list[int] = Field(description="Indexes in the audit log.")
     audit_entries_waiting: int = Field(description="Entries that have no index yet.")
@@ -255,6 +268,16 @@ class NoteRequest(RequestBody):
     """What a person adds to the timeline."""
 
     note: Annotated[str, Field(min_length=1, max_length=LONGEST_NOTE)]
+
+
+class FeedbackRequest(RequestBody):
+    """Whether a step of the linked playbook helped."""
+
+    helped: Helped
+    step: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        None, description="Id or number of the step; null: the playbook as a whole."
+    )
+    note: Note = None
 
 
 class AssignRequest(RequestBody):

@@ -25,6 +25,14 @@ class PlaybookIncidentDocument(Document):
     graph_version: str | None
 
 
+class PastUseDocument(Document):
+    """What people said of this action in past incidents of the same failure."""
+
+    helped: int = Field(description="Incidents in which it helped.")
+    judged: int = Field(description="Incidents in which it helped or did not.")
+    incidents: list[str] = Field(description="Their ids, the newest first.")
+
+
 class PlaybookStepDocument(Document):
     """One step of a playbook."""
 
@@ -41,6 +49,9 @@ class PlaybookStepDocument(Document):
     runbooks: list[str] = Field(description="URLs from the catalog.")
     components: list[str]
     evidence: list[EvidenceDocument]
+    past: PastUseDocument | None = Field(
+        None, description="Null: nobody has judged it; missing in older playbooks."
+    )
 
 
 class RecoveryTimeDocument(Document):
