@@ -5,7 +5,7 @@ JOBS ?= auto
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all coverage services services-stop lint format types contracts bench bench-audit bench-neo4j lab build pins picture docs setup
+.PHONY: help demo test test-all coverage services services-stop lint format types contracts bench bench-audit bench-neo4j lab build pins picture screenshots docs setup
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -68,6 +68,9 @@ pins: ## Pin the newest versions of all dependencies in constraints.txt
 
 picture: setup ## Draw docs/terminal.svg from the recorded demo
 	@$(PY) -m scripts.picture
+
+screenshots: setup ## Take the screenshots of docs/ from the web UI with the recorded demo
+	@$(PY) -m tests.ui.screenshots
 
 docs: setup ## Regenerate the generated pages of docs/
 	@$(PY) -m scripts.reference

@@ -30,12 +30,14 @@ class Browser:
     modules: Path
     chromium: str
 
-    def walk(self, script: str, url: str, home: Path, *more: Path) -> Found:
-        """Return what the script finds on the server; screenshots are kept in .cache/ui."""
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    def walk(
+        self, script: str, url: str, home: Path, *more: Path, shots: Path = SCREENSHOTS
+    ) -> Found:
+        """Return what the script finds on the server; screenshots are kept in `shots`."""
+        shots.mkdir(parents=True, exist_ok=True)
         walk = [self.program, str(Path(__file__).with_name(script)), str(self.modules)]
         outcome = subprocess.run(
-            [*walk, self.chromium, url, str(SCREENSHOTS), *map(str, more)],
+            [*walk, self.chromium, url, str(shots), *map(str, more)],
             env={**os.environ, "HOME": str(home)},
             capture_output=True,
             text=True,

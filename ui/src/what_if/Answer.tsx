@@ -3,7 +3,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useLocation } from 'wouter'
 import { answered, api, type Schemas } from '../api/client'
-import type { Simulation } from '../api/queries'
+import type { Columns, Simulation } from '../api/queries'
 import { may, useMe } from '../app/session'
 import { useView } from '../app/view'
 import { CopyButton } from '../parts/CopyButton'
@@ -12,8 +12,15 @@ import { about, count, percent, score, time } from '../parts/numbers'
 import { Failure } from '../parts/states'
 import { Text } from '../parts/Text'
 
-export function Answer({ simulation: s, wanted }: { simulation: Simulation; wanted: Schemas['SimulationRequest'] }) {
+interface Props {
+  simulation: Simulation
+  wanted: Schemas['SimulationRequest']
+  columns: Columns | undefined
+}
+
+export function Answer({ simulation: s, wanted, columns }: Props) {
   const impact = s.impact_estimate
+  const name = (id: string) => columns?.components.name[columns.components.id.indexOf(id)] ?? id
   return (
     <aside className="detail" aria-label="Numbers">
       <section>
@@ -49,7 +56,7 @@ export function Answer({ simulation: s, wanted }: { simulation: Simulation; want
         <section>
           <h3>Game days that would narrow this most</h3>
           <ul className="plain">
-            {s.game_days.slice(0, 5).map((g) => <li key={g.source + g.target}><code><Text of={g.source} /></code> without <code><Text of={g.target} /></code>: {about(g.runs_lost_if_survived)} runs lost if it survives, {about(g.runs_lost_if_not)} if not</li>)}
+            {s.game_days.slice(0, 5).map((g) => <li key={g.source + g.target + (g.standby ?? '')}><Text of={name(g.source)} /> without <Text of={name(g.target)} />{g.standby ? <>, <Text of={name(g.standby)} /> in its place</> : null}: {about(g.runs_lost_if_survived)} runs lost if it {g.standby ? 'works' : 'survives'}, {about(g.runs_lost_if_not)} if not</li>)}
           </ul>
         </section>
       )}

@@ -76,7 +76,7 @@ export function WhatIfPage() {
         {result && <p className={`answer${simulation.isPlaceholderData ? ' old' : ''}`} role="status"><Text of={result.answer} /></p>}
         {result && columns.data && <Cascade simulation={result} columns={columns.data} />}
       </section>
-      {result && wanted && <Answer simulation={result} wanted={wanted} />}
+      {result && wanted && <Answer simulation={result} wanted={wanted} columns={columns.data} />}
     </div>
   )
 }
