@@ -56,7 +56,7 @@ PROMISED: Mapping[str, Mapping[str, str]] = {
         "incident_id": "The incident.",
         "title": "Title.",
         "steps": "Its steps, in order.",
-        "effectiveness_score": "Share of its judged steps that helped, 0 to 1; NULL while none is judged.",
+        "effectiveness_score": "Share of judged steps that helped, 0 to 1; NULL if none is judged.",
         "created_at": "When it was linked to the incident.",
     },
     "audit_logs": {

@@ -1,4 +1,4 @@
-"""`python -m tests.ui.screenshots` (`make screenshots`): the pictures of the UI in docs/screenshots.
+"""`python -m tests.ui.screenshots` (`make screenshots`): takes the pictures of docs/screenshots.
 
 On a server with the recorded demo, its catalog, and one incident opened from a simulation.
 """
