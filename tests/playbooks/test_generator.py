@@ -184,6 +184,26 @@ def test_containment_is_the_hold_that_saves_most_with_its_effect():
     assert any("Let Checkout go on without Payment" in line for line in found.details)
 
 
+@pytest.mark.parametrize(
+    ("absorbed", "title"),
+    [
+        (0, "Route calls of B to its previous version"),
+        (1, "Let A go on without B"),
+    ],
+)
+def test_a_caller_that_never_survived_is_not_asked_to_go_on_alone(absorbed, title):
+    edge = needs("A", "B", calls=10, errors=2, absorbed=absorbed, propagated=2 - absorbed)
+    graph = world(
+        edge,
+        workflows=[workflow("w", "A", runs=10)],
+        components=[component("B", invocations=10, errors=2)],
+    )
+    failed = [("w", call("A", call("B", failed=True), failed=n >= absorbed)) for n in range(2)]
+    runs = record([("w", call("A", call("B")))] * 8 + failed)
+
+    assert playbook("B", graph=graph, runs=runs).steps[1].title == title
+
+
 def test_a_measure_that_skips_a_side_effect_comes_after_those_that_do_not():
     text = "any: [{name: Payment, effects: payment}]"
 

@@ -62,7 +62,10 @@ class ClaimFormatError(InvalidInputError):
         kind = text.partition(":")[0]
         known = (FORMS[ClaimKind(kind)],) if kind in FORMS else FORMS.values()
         forms = ", ".join(form for each in known for form in each)
-        super().__init__(f"{text!r} is no claim id. Write {forms}.")
+        super().__init__(
+            f"{text!r} is no claim id. Write {forms}. Within an id, write `~` as %7E and `%` as"
+            " %25."
+        )
 
 
 @dataclass(frozen=True, slots=True)

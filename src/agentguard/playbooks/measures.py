@@ -95,14 +95,17 @@ def containment(known: Facts) -> Containment:
     """Return the measure of the template that saves most.
 
     Of about equal ones (see _EQUAL) the first is chosen, and one that skips no side effect before
-    one that does. Where none saves at least half, the first that cannot be simulated is.
+    one that does. A caller that never survived a failure is asked to go on without the answer only
+    where nothing else is left. Where none saves at least half, the first that cannot be simulated
+    is chosen.
     """
     held = None
     if _simulated(known):
         held = holding(known.graph, known.runs, known.result, _declared(known))
     options = list(_options(known, held))
     lost = None if held is None else held.lost
-    chosen = _chosen(options, sum((lost or {}).values()))
+    plausible = [o for o in options if not _refuted(known, o)] or options
+    chosen = _chosen(plausible, sum((lost or {}).values()))
     return Containment(chosen, tuple(o for o in options if o is not chosen), lost)
 
 
@@ -114,6 +117,14 @@ def _chosen(options: list[Option], total: float) -> Option:
     best = [o for o in harmless if o.runs >= most - _EQUAL * total]
     unknown = [o for o in harmless if o.saved is None]
     return (best if most >= _MOST * total else unknown or best)[0]
+
+
+def _refuted(known: Facts, option: Option) -> bool:
+    """Return whether the caller, seen without the answer, never went on; declarations decide."""
+    d = option.held
+    if d is None or d.absorbed or not d.propagated:
+        return False
+    return not _declared(known).survives.get((d.source, d.target), False)
 
 
 def _simulated(known: Facts) -> bool:

@@ -94,6 +94,7 @@ function Pickers() {
       {datasets.data && datasets.data.datasets.length > 0 && (
         <label>Dataset
           <select value={shown} onChange={(e) => change({ dataset: e.target.value, version: null, lookback: null, sel: null })}>
+            {shown && !datasets.data.datasets.some((d) => d.name === shown) && <option value={shown}>{shown}: not there</option>}
             {datasets.data.datasets.map((d) => <option key={d.name} value={d.name}>{d.name}</option>)}
           </select>
         </label>

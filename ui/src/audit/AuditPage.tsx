@@ -149,7 +149,7 @@ function Rows({ of }: { of: Schemas['EntryDocument'][] }) {
             <td><Text of={e.action} /></td>
             <td><Text of={e.actor.id} /></td>
             <td className="breaks">{e.object === null ? '–' : <Text of={e.object} />}</td>
-            <td className="n">{e.trace_ids.length > 0 ? plural(e.trace_ids.length, 'trace') : '–'}</td>
+            <td className="n">{e.trace_ids.length > 0 ? plural(e.trace_ids.length, 'cited trace') : '–'}</td>
           </tr>
         ))}
       </tbody>

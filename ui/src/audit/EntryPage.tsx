@@ -31,7 +31,7 @@ export function EntryPage({ index }: { index: number }) {
               <dt>Action</dt><dd><Link href={to('/audit', { action: e.action })}><Text of={e.action} /></Link></dd>
               <dt>Object</dt><dd>{e.object === null ? 'None' : e.action.startsWith('incident.') ? <Link href={to('/incidents', { id: e.object })}><Text of={e.object} /></Link> : <Text of={e.object} />}</dd>
               <dt>Graph version</dt><dd>{e.graph_version ? <code><Text of={e.graph_version} /></code> : 'None'}</dd>
-              {e.trace_ids.length > 0 && <><dt>Traces</dt><dd><details><summary>{plural(e.trace_ids.length, 'trace')}</summary>{e.trace_ids.map((id) => <p key={id}><Link href={to('/trace', { id, dataset: null, lookback: null, version: e.graph_version })}><code><Text of={id} /></code></Link></p>)}</details></dd></>}
+              {e.trace_ids.length > 0 && <><dt>Traces</dt><dd><details><summary>{plural(e.trace_ids.length, 'cited trace')}</summary>{e.trace_ids.map((id) => <p key={id}><Link href={to('/trace', { id, dataset: null, lookback: null, version: e.graph_version })}><code><Text of={id} /></code></Link></p>)}</details></dd></>}
             </dl>
             <h3>Payload</h3>
             {e.payload_removed

@@ -34,7 +34,7 @@ export function Attention({ columns, tab, onTab, matches, selected, onSelect }: 
     risk: 'Risk',
     spof: `SPOF ${lists.spof.length}`,
     cycles: `Cycles ${cycles.length}`,
-    shadow: `Shadow ${lists.shadow.length}`,
+    shadow: columns.shadow_note ? 'Shadow ?' : `Shadow ${lists.shadow.length}`,
   }
   const found = lists[tab].filter(matches)
   return (

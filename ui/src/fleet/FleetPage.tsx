@@ -27,7 +27,7 @@ export function FleetPage() {
   const shown = level === 'service' || level === 'both' ? level : 'agent'
   const columns = useColumns(selection, shown)
   if (columns.isPending) return <><h1 className="unseen">Fleet</h1><Waiting what="the fleet" /></>
-  if (columns.error instanceof Problem && columns.error.code === 'no-graph') return <Empty />
+  if (columns.error instanceof Problem && columns.error.code === 'no-graph' && !selection.dataset) return <Empty />
   if (columns.error) return <><h1 className="unseen">Fleet</h1><Failure error={columns.error} retry={() => void columns.refetch()} /></>
   if (columns.data.components.id.length === 0) return <Empty />
   return <Fleet columns={columns.data} level={shown} />

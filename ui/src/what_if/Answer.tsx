@@ -30,9 +30,9 @@ export function Answer({ simulation: s, wanted, columns }: Props) {
       </section>
       <dl className="tiles">
         <div><dt>runs lost of {count(s.blast_radius.runs_seen)}</dt><dd>{about(s.blast_radius.runs_lost)}</dd></div>
-        <div><dt>best case</dt><dd>{about(s.cases.best.runs_lost)}</dd></div>
-        <div><dt>worst case</dt><dd>{about(s.cases.worst.runs_lost)}</dd></div>
-        <div><dt>components hit of {count(s.blast_radius.components)}</dt><dd>{count(s.blast_radius.components_hit)}</dd></div>
+        <div><dt>if all that nobody has seen fail is survived</dt><dd>{about(s.cases.best.runs_lost)}</dd></div>
+        <div><dt>if none of it is survived</dt><dd>{about(s.cases.worst.runs_lost)}</dd></div>
+        <div><dt>other components hit, of {count(s.blast_radius.components)}</dt><dd>{count(s.blast_radius.components_hit)}</dd></div>
       </dl>
       <section>
         <h3>Affected workflows</h3>

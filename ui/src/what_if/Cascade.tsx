@@ -11,7 +11,7 @@ export function Cascade({ simulation, columns }: { simulation: Simulation; colum
   const { nodes, edges, left } = useMemo(() => picture(simulation, columns), [simulation, columns])
   return (
     <>
-      {left > 0 && <p className="note pad">{nodes.length} of {nodes.length + left} components that are hit are drawn: at most 80, the likeliest first, and of services only those that calls lead to.</p>}
+      {left > 0 && <p className="note pad">{nodes.length} of {nodes.length + left} components that fail or are hit are drawn: at most 80, the likeliest first, and of services only those that calls lead to.</p>}
       <Drawing
         label="How the failure spreads, from left to right" nodes={nodes} edges={edges} selected={selected} onSelect={setSelected}
         titles={(ranks) => Array.from({ length: ranks }, (_, r) => (r === 0 ? 'Failing' : `Step ${r}`))}
