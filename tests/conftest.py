@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,9 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(
             colors=False, exception_formatter=structlog.dev.plain_traceback
         ),
-    ]
+    ],
+    # As AgentGuard does: standard output is what a command answers.
+    logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
 )
 
 # A shell starts background processes with SIGINT ignored, and their children inherit that.

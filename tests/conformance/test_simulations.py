@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from agentguard.simulation.service import Failure
 from agentguard.web.app import create_app
 from tests.acting import TESTER
 from tests.databases import KINDS, empty_database
-from tests.web.serving import client_of, opened
+from tests.web.serving import client_of, opened, until
 from tests.web.systems import shop
 
 pytestmark = pytest.mark.anyio
@@ -246,9 +246,11 @@ async def test_a_background_simulation_is_stored_too(tmp_path, server):
     async with serving(tmp_path, server) as (app, client):
         await scan(client)
         job = await app.simulations.submit(TESTER, Failure(("PaymentAgent",)))
-        await app.attempts.run(job.id)
-        result = (await app.jobs.get(job.id)).result or {}
-        repeated = await repeat(client, dict(result))
+
+        async def result() -> Mapping[str, Any] | None:
+            return (await app.jobs.get(job.id)).result
+
+        repeated = await repeat(client, dict(await until(result)))
         listed = (await client.get("/api/simulations")).json()["simulations"]
 
     assert repeated["repeat"]["state"] == "identical"
