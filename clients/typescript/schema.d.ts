@@ -5679,8 +5679,8 @@ export interface components {
             components: string[];
             /** Evidence */
             evidence: components["schemas"]["EvidenceDocument"][];
-            /** @description Null: nobody has judged it; missing in older playbooks. */
-            past?: components["schemas"]["PastUseDocument"] | null;
+            /** @description Null: nobody has judged it. */
+            past: components["schemas"]["PastUseDocument"] | null;
         };
         /**
          * PostMortemDocument

@@ -12,7 +12,7 @@ from typing import Any
 import requests
 
 from agentguard.adapters.evm.chain import EVMChain, EVMSettings, open_chain
-from agentguard.audit.chain import SignedTransaction
+from agentguard.audit.chain import ChainUnavailableError, SignedTransaction
 
 ETHER = 10**18
 
@@ -73,10 +73,17 @@ def mined(chain: EVMChain, data: bytes) -> SignedTransaction:
     """Send an anchor, wait until the node has mined it, and return it."""
     sent = anchored(chain, data)
     until = time.monotonic() + 10
-    while chain.transaction(sent.hash) is None:
+    while not _is_mined(chain, sent):
         assert time.monotonic() < until
         time.sleep(0.01)
     return sent
+
+
+def _is_mined(chain: EVMChain, sent: SignedTransaction) -> bool:
+    try:
+        return chain.transaction(sent.hash) is not None
+    except ChainUnavailableError:  # while it mines, the node's answers may not agree
+        return False
 
 
 def anchored(chain: EVMChain, data: bytes) -> SignedTransaction:

@@ -79,7 +79,7 @@ def incident_document(incident: Incident, around: Surroundings) -> Document:
         "conditions": list(incident.conditions),
         "duplicates": list(incident.duplicates),
         "links": _links(incident.links, around),
-        "playbook": incident.playbook,
+        "playbook": _playbook(incident),
         "feedback": [_feedback(each) for each in incident.feedback],
         "effectiveness_score": effectiveness(incident),
         **around.proof.document(),
@@ -152,6 +152,14 @@ def _impact(impact: Impact) -> Document:
             for w in impact.workflows
         ],
     }
+
+
+def _playbook(incident: Incident) -> Mapping[str, Any] | None:
+    """Return the linked playbook; steps that were written before `past` existed get it."""
+    found = incident.playbook
+    if found is None:
+        return None
+    return {**found, "steps": [{"past": None, **step} for step in found.get("steps", ())]}
 
 
 def _feedback(given: Feedback) -> Document:

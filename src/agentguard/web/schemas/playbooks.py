@@ -49,9 +49,7 @@ class PlaybookStepDocument(Document):
     runbooks: list[str] = Field(description="URLs from the catalog.")
     components: list[str]
     evidence: list[EvidenceDocument]
-    past: PastUseDocument | None = Field(
-        None, description="Null: nobody has judged it; missing in older playbooks."
-    )
+    past: PastUseDocument | None = Field(description="Null: nobody has judged it.")
 
 
 class RecoveryTimeDocument(Document):
