@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -18,6 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+_FIRST_PORT = 10_000
+_EPHEMERAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+SYSTEM_RANDOM = random.SystemRandom()  # processes that were given the same seed draw other ports
 
 
 class ServiceError(Exception):
@@ -140,9 +145,20 @@ class Server:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of 127.0.0.1 that nobody uses and that no outgoing connection will be given.
+
+    A server binds it only after a while. The kernel may have given an ephemeral port away by then,
+    even to the client that asks whether the server answers.
+
+    Raises ServiceError where none is free.
+    """
+    first_ephemeral = int(_EPHEMERAL_PORTS.read_text().split()[0])
+    candidates = range(_FIRST_PORT, first_ephemeral)
+    for port in SYSTEM_RANDOM.sample(candidates, min(1000, len(candidates))):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ServiceError(f"No port from {_FIRST_PORT} to {first_ephemeral - 1} is free.")
 
 
 def as_user(name: str | None) -> dict[str, Any]:

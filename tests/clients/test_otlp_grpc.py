@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from scripts.services.process import free_port
 from tests.clients.test_typescript import run
-from tests.web.grpc_serving import free_port
 from tests.web.process import running
 from tests.web.test_otlp_grpc_exporters import KEY, metric
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,9 +16,9 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from scripts.services import fleet, packages
+from scripts.services import fleet, packages, process
 from scripts.services.naming import TEST_PREFIX, for_tests
-from scripts.services.process import Server, ServiceError, started_at
+from scripts.services.process import Server, ServiceError, free_port, started_at
 from scripts.services.redis import redis
 from tests.services import our_fleet, server
 
@@ -268,6 +269,26 @@ def test_a_pid_that_was_given_to_another_process_is_not_signalled(tmp_path: Path
     stale.stop()
     stale.kill()
     assert started_at(os.getpid()) not in ("", "1")
+
+
+def test_the_port_of_a_server_is_given_to_no_outgoing_connection():
+    first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+
+    ports = [free_port() for _ in range(100)]
+
+    assert all(10_000 <= port < first_ephemeral for port in ports)
+    assert len(set(ports)) > 90
+
+
+def test_a_port_in_use_is_not_chosen(monkeypatch):
+    with socket.socket() as taken, socket.socket() as unused:
+        taken.bind(("127.0.0.1", free_port()))
+        unused.bind(("127.0.0.1", free_port()))
+        port, other = taken.getsockname()[1], unused.getsockname()[1]
+        unused.close()
+        monkeypatch.setattr(process.SYSTEM_RANDOM, "sample", lambda *_: [port, other])
+
+        assert free_port() == other
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from google.rpc.status_pb2 import Status
 from agentguard.bootstrap.app import App
 from agentguard.web.app import create_app
 from agentguard.web.grpc_server import receiving
+from scripts.services.process import free_port
 from tests.web.serving import opened
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -40,12 +40,6 @@ class Answer:
             if detail.Unpack(info):
                 return int(info.retry_delay.seconds)
         return None
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

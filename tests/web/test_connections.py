@@ -27,6 +27,7 @@ from agentguard.web.connections import (
 from agentguard.web.http_server import Server, options
 from agentguard.web.repetition import Repetition
 from agentguard.web.server import bind
+from scripts.services.process import free_port
 from tests.web.process import running
 from tests.web.serving import until
 
@@ -361,7 +362,7 @@ def open_files(most: int) -> Iterator[None]:
 def test_a_server_answers_under_more_half_open_connections_than_open_files(
     tmp_path: Path, command: list[str] | None, which: str
 ):
-    port = _free_port()
+    port = free_port()
     variables = {"AGENTGUARD_API_KEY": "k", which: str(port)}
     with ExitStack() as stack:
         with open_files(256):
@@ -377,9 +378,3 @@ def test_a_server_answers_under_more_half_open_connections_than_open_files(
     assert answers == [200] * 4
     assert "Too many open files" not in log
     assert log.count("connection_limit_reached") == 1
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

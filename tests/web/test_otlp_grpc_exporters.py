@@ -29,7 +29,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from agentguard.traces.errors import StoreUnavailableError
 from agentguard.traces.store import SpanBatch, SpanStore
-from tests.web.grpc_serving import free_port, serving_grpc
+from scripts.services.process import free_port
+from tests.web.grpc_serving import serving_grpc
 from tests.web.process import Server, running
 from tests.web.serving import serving_of
 

@@ -17,7 +17,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from agentguard.web.shared_port import reserved
-from tests.web.grpc_serving import free_port
+from scripts.services.process import free_port
 from tests.web.process import inherited
 from tests.web.test_otlp_grpc_exporters import spans
 

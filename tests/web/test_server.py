@@ -22,6 +22,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
+from scripts.services.process import free_port
 from tests.traces.spans import json
 from tests.web.process import inherited, running
 from tests.web.systems import shop
@@ -31,12 +32,6 @@ AGENTGUARD = [sys.executable, "-c", "from agentguard.cli.main import run; run()"
 
 def get(url: str):
     return httpx.get(url, timeout=30).raise_for_status().json()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def cli(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
