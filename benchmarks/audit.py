@@ -3,8 +3,8 @@
 `python -m benchmarks.audit` appends entries in SQLite, 100 to a transaction, and in PostgreSQL (the
 one that AGENTGUARD_BENCH_DATABASE_URL names, or a server that it starts), one to a transaction. The
 baseline makes and hashes the same entries and inserts their rows with the driver alone, into a
-table with the same columns and indexes. Then it checks a whole
-log, and reads and computes proofs in a tree of 1,000,000 leaves.
+table with the same columns and indexes. Then it measures how long entries are pending, checks a
+whole log, and reads and computes proofs in a tree of 1,000,000 leaves.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from agentguard.audit.store import AuditLog, AuditStores
 from agentguard.audit.stored_tree import stored_hashes
 from agentguard.audit.tiles import Tile, edge_tiles, grow
 from agentguard.kernel.clock import system_clock
+from benchmarks import pending
 from scripts.services.postgresql import postgresql
 
 KEY = SigningKey("bench.example/log", bytes(range(32)))
@@ -336,6 +337,7 @@ async def measure(said: argparse.Namespace) -> bool:
     held = [await in_sqlite(said.sqlite, said.together)]
     with postgresql_url() as url:
         held.append(await in_postgresql(url, said.postgresql))
+    await pending.report(said.pending)
     held.append(await in_large_logs(said.checked, said.proven, said.samples))
     return all(held)
 
@@ -346,6 +348,7 @@ def main() -> int:
     parser.add_argument("--sqlite", type=int, default=50_000, help="entries appended in SQLite")
     parser.add_argument("--together", type=int, default=100, help="entries per transaction there")
     parser.add_argument("--postgresql", type=int, default=3_000, help="entries in PostgreSQL")
+    parser.add_argument("--pending", type=float, default=60, help="seconds of single entries")
     parser.add_argument("--checked", type=int, default=50_000, help="entries that fsck checks")
     parser.add_argument("--proven", type=int, default=1_000_000, help="leaves that proofs are of")
     parser.add_argument("--samples", type=int, default=300, help="proofs of each kind")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -16,12 +17,18 @@ from pathlib import Path
 
 import pytest
 
+from agentguard.adapters.sql.database import open_database
+from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.entries import Entry
+from agentguard.audit.recording import AuditTrail
+from agentguard.audit.store import AuditStores
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.audit_keys import public_key
 from agentguard.bootstrap.auditing import key_of
 from agentguard.bootstrap.opening import open_app
-from tests.audit_kill.writers import Place, rotating, writing
+from agentguard.kernel.clock import system_clock
+from tests.acting import TESTER
+from tests.audit_kill.writers import Moment, Place, dying, rotating, writing
 from tests.databases import KINDS, empty_database
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("audit_kill")]
@@ -76,6 +83,29 @@ async def test_kills_while_it_appends_and_sequences(place: Place, kills: int):
     assert len(told) >= 5 * kills
     assert set(told) - kept.keys() == set()
     assert set(kept.values()) == {1}
+
+
+@pytest.mark.parametrize("moment", Moment, ids=lambda moment: moment.name)
+async def test_a_process_that_dies_at_a_moment_of_sequencing(place: Place, moment: Moment):
+    with writing(place, "first", 3) as process:
+        assert process.wait(60) == 0
+    await objects(place)
+    await append(place, "second")
+    with dying(place, moment) as process:
+        assert process.wait(60) == -signal.SIGKILL
+    await append(place, "third")
+
+    assert await objects(place) == Counter(["first-0", "first-1", "first-2", "second", "third"])
+
+
+async def append(place: Place, name: str) -> None:
+    """Commit an entry, and leave it pending."""
+
+    async def work(stores: AuditStores) -> None:
+        await AuditTrail().record(stores.audit, TESTER, "x.done", object_id=name)
+
+    async with open_database(place.settings.data_dir, place.server) as database:
+        await SqlUnitOfWork(database, system_clock).run(work)
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.matrix)])

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from pydantic import SecretStr
 
@@ -17,7 +20,9 @@ from agentguard.adapters.files.processes import registered
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
+from agentguard.audit.keys import SigningKey
 from agentguard.audit.recording import AuditTrail
+from agentguard.audit.sequencing import CheckpointMemory
 from agentguard.audit.sequencing_loop import SEQUENCING
 from agentguard.bootstrap.audit_keys import rotate
 from agentguard.bootstrap.auditing import sequencer_of
@@ -118,6 +123,72 @@ async def _sequence(place: Place, unit: SqlUnitOfWork, turn: Turn) -> None:
                 await sequencer.run_once()
                 os.write(1, b"sequenced\n")
             await asyncio.sleep(0)
+
+
+class Moment(Enum):
+    """When a process dies while it sequences."""
+
+    BEFORE_SIGNING = "indexes and tiles are written, nothing is committed"
+    BEFORE_REMEMBERING = "the checkpoint is committed, and not remembered beside the key"
+    REMEMBERED = "the checkpoint is remembered, and nobody knows that it was"
+
+
+@contextmanager
+def dying(place: Place, moment: Moment) -> Iterator[ForkedProcess]:
+    """Run a process that sequences once, and kills itself at this moment."""
+    with _running(place, "dying", partial(_die, place, moment)) as process:
+        yield process
+
+
+def _die(place: Place, moment: Moment) -> None:
+    asyncio.run(_sequenced_until(place, moment))
+
+
+async def _sequenced_until(place: Place, moment: Moment) -> None:
+    async with open_database(place.settings.data_dir, place.server) as database:
+        unit = SqlUnitOfWork(database, system_clock)
+        sequencer = await sequencer_of(place.settings, unit)
+        key, memory = sequencer.key, sequencer.memory
+        assert key is not None
+        assert memory is not None
+        if moment is Moment.BEFORE_SIGNING:
+            sequencer = replace(sequencer, key=DyingKey(key.name, key.seed))
+        else:
+            dying = DyingMemory(memory, writes=moment is Moment.REMEMBERED)
+            sequencer = replace(sequencer, memory=dying)
+        await sequencer.run_once()
+
+
+class DyingKey(SigningKey):
+    """Kills the process instead of signing."""
+
+    def sign(self, text: str, *, time_seconds: int = 0) -> bytes:
+        return killed()
+
+
+@dataclass(frozen=True)
+class DyingMemory:
+    """Kills the process instead of writing, or once it has written."""
+
+    memory: CheckpointMemory
+    writes: bool
+
+    @property
+    def place(self) -> str:
+        return self.memory.place
+
+    def read(self) -> bytes | None:
+        return self.memory.read()
+
+    def write(self, note: bytes) -> None:
+        if self.writes:
+            self.memory.write(note)
+        killed()
+
+
+def killed() -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("still alive")
 
 
 def _rotate(place: Place) -> None:

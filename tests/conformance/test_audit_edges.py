@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -31,6 +33,11 @@ from tests.conformance.audit_logs import KEY, Log
 pytestmark = pytest.mark.anyio
 
 SECRETS = ("planted-key", "planted-password", "planted-prompt", "planted-answer")
+ENTERED = {
+    *("audit-key.rotated", "catalog.changed", "data.purged", "dataset.deleted"),
+    *("incident.acknowledged", "incident.opened", "key.created", "key.rotated", "scan.stored"),
+    *("settings.seen", "simulation.stored", "user.created", "user.password_changed"),
+}
 
 
 async def enter_at(log: Log, moment: int, name: str) -> None:
@@ -71,32 +78,49 @@ def test_all_that_commands_do_leaves_no_secret_or_prompt_in_the_log(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AGENTGUARD_DATA_DIR", "data")
     monkeypatch.setenv("AGENTGUARD_TRACE_URL", "https://ada:planted-password@j.example/{trace_id}")
-    write_traces(tmp_path / "traces.jsonl")
-    planted = (tmp_path / "traces.jsonl").read_text()
-    prompts = '"attributes":[{"key":"gen_ai.prompt","value":{"stringValue":"planted-prompt"}},'
-    prompts += '{"key":"gen_ai.completion","value":{"stringValue":"planted-answer"}},'
-    assert '"attributes":[' in planted.replace(" ", "")
-    (tmp_path / "traces.jsonl").write_text(
-        planted.replace(" ", "").replace('"attributes":[', prompts)
-    )
     (tmp_path / "catalog.yaml").write_text("agents:\n  - name: planted-prompt\n")
     monkeypatch.setenv("AGENTGUARD_CATALOG", "catalog.yaml")
-    for words in (
-        "scan traces.jsonl --dataset one",
-        "scan traces.jsonl --dataset two",
-        "datasets delete one",
-        "purge --before 2026-01-01 --yes",
-        "audit keys rotate",
-    ):
-        done = CliRunner().invoke(command_line, words.split())
-        assert done.exit_code == 0, (words, done.output)
+    write_traces(tmp_path / "traces.jsonl")
+    plant_prompts(tmp_path / "traces.jsonl")
+
+    succeed("scan traces.jsonl --dataset one")
+    succeed("scan traces.jsonl --dataset two")
+    succeed("datasets delete one")
+    succeed("purge --before 2020-01-01 --yes")
+    succeed("simulate PaymentAgent --dataset two")
+    incident = succeed(
+        "incidents open Payments --severity HIGH --component PaymentAgent --dataset two"
+    )
+    succeed(f"incidents ack {incident['id']}")
+    succeed("users create ada --role admin", typed="planted-password\n")
+    succeed("users password ada", typed="planted-password-2\n")
+    made = succeed("keys create collector --scope ingest")
+    rotated = succeed(f"keys rotate {made['id']}")
+    succeed("audit keys rotate")
+
     stored = asyncio.run(all_entries(tmp_path / "data"))
-    actions = {Entry.parse(each.leaf).action for each in stored}
-    assert actions >= {"scan.stored", "dataset.deleted", "data.purged", "catalog.changed"}
-    assert actions >= {"audit-key.rotated", "settings.seen"}
+    assert {Entry.parse(each.leaf).action for each in stored} >= ENTERED
     for each in stored:
-        for secret in SECRETS:
+        for secret in (*SECRETS, made["key"], rotated["key"]):
             assert secret.encode() not in each.leaf + (each.payload or b"")
+
+
+def plant_prompts(traces: Path) -> None:
+    """Give every span a prompt and an answer."""
+    planted = traces.read_text().replace(" ", "")
+    prompts = '"attributes":[{"key":"gen_ai.prompt","value":{"stringValue":"planted-prompt"}},'
+    prompts += '{"key":"gen_ai.completion","value":{"stringValue":"planted-answer"}},'
+    assert '"attributes":[' in planted
+    traces.write_text(planted.replace('"attributes":[', prompts))
+
+
+def succeed(command: str, typed: str | None = None) -> Any:
+    """Run a command; return the document that it prints, if it prints one."""
+    words = command.split()
+    printing = [] if words[0] in ("datasets", "purge", "audit") else ["--format", "json"]
+    done = CliRunner().invoke(command_line, [*words, *printing], input=typed)
+    assert done.exit_code == 0, (command, done.output)
+    return json.loads(done.stdout) if printing else None
 
 
 async def all_entries(folder: Path) -> tuple[StoredEntry, ...]:
