@@ -13,6 +13,7 @@ import structlog
 from hypothesis import settings
 
 from agentguard.environment import PLAIN_NAMES
+from tests.databases import copy_new_files, drop_template
 
 # No deadline: the machine may be busy with other tests.
 settings.register_profile("house", deadline=None)
@@ -44,6 +45,12 @@ def pytest_configure() -> None:
             " names. Move it elsewhere.",
             returncode=4,
         )
+    copy_new_files()
+
+
+def pytest_sessionfinish() -> None:
+    """Leave nothing behind on a server that goes on."""
+    drop_template()
 
 
 @pytest.fixture(autouse=True)

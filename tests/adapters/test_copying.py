@@ -44,7 +44,7 @@ from agentguard.adapters.sql.tables import (
     users,
 )
 from agentguard.kernel.clock import system_clock
-from tests.databases import empty_database
+from tests.databases import blank_database, empty_database
 
 pytestmark = pytest.mark.anyio
 
@@ -383,7 +383,7 @@ def agentguard(*arguments: str, **settings: str) -> subprocess.CompletedProcess[
 async def test_the_command_migrates_and_copies_and_says_what_it_did(
     source: Database, tmp_path: Path
 ):
-    async with empty_database("postgresql") as server:
+    async with blank_database("postgresql") as server:
         made = agentguard("migrate", "--format", "json", DATABASE_URL=server.url)
         again = agentguard("migrate", DATABASE_URL=server.url)
         copied = agentguard(

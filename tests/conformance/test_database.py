@@ -37,6 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import dialect as postgresql_dialect
 from sqlalchemy.exc import IntegrityError
 
+from agentguard.adapters.sql import migrating
 from agentguard.adapters.sql.columns import ForeignText, Moment
 from agentguard.adapters.sql.database import Database, open_database
 from agentguard.adapters.sql.errors import DatabaseTooNewError, DatabaseUnreadableError
@@ -56,7 +57,7 @@ from agentguard.graph.model import Graph
 from agentguard.graph.storage.former_names import antiquated, modernised
 from agentguard.kernel.clock import system_clock
 from agentguard.kernel.stable_json import stable_json
-from tests.databases import KINDS, empty_database
+from tests.databases import KINDS, blank_database, migrate_file
 from tests.graph.handmade import shop
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +65,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(params=KINDS)
 async def server(request: pytest.FixtureRequest, tmp_path: Path):
-    async with empty_database(request.param) as found:
+    async with blank_database(request.param) as found:
         yield found
 
 
@@ -506,6 +507,12 @@ def test_a_graph_of_today_survives_its_former_names():
         assert orjson.loads(modernised(antiquated(document))) == orjson.loads(document)
 
 
+@pytest.fixture
+def _new_files_are_migrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrating, "_migrate_file", migrate_file)
+
+
+@pytest.mark.usefixtures("_new_files_are_migrated")
 async def test_many_processes_may_open_an_empty_database_at_once(server, tmp_path: Path):
     async def once() -> None:
         async with open_database(tmp_path, server) as opened:
@@ -537,6 +544,7 @@ async def test_a_damaged_file_is_refused(tmp_path: Path):
             pass
 
 
+@pytest.mark.usefixtures("_new_files_are_migrated")
 def test_an_interrupted_migration_is_done_again(tmp_path: Path, monkeypatch):
     def dies(*_args):
         raise KeyboardInterrupt

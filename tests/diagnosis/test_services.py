@@ -23,7 +23,7 @@ from agentguard.cli.main import app
 from scripts.services import postgresql as postgres_service
 from scripts.services import redis as redis_service
 from scripts.services.process import Server
-from tests.databases import empty_database
+from tests.databases import blank_database
 from tests.diagnosis.doctor import PASSWORD, Doctor, with_password
 from tests.sentry.intake import intake
 from tests.services import own, server
@@ -89,7 +89,7 @@ def postgres_url(
 class TestPostgreSQL:
     @pytest.mark.anyio
     async def test_before_and_after_its_tables_are_made(self, doctor: Doctor):
-        async with empty_database("postgresql") as place:
+        async with blank_database("postgresql") as place:
             before = await asyncio.to_thread(doctor.only, "database", DATABASE_URL=place.url)
             done = await asyncio.to_thread(CliRunner().invoke, app, ["migrate"])
             after = await asyncio.to_thread(doctor.only, "database")
