@@ -1,7 +1,7 @@
 # Everything runs in .venv, which scripts/setup.sh creates and updates from pyproject.toml and constraints.txt.
 PY := .venv/bin/python
-# Worker processes for pytest; 0 runs the tests in one process.
-JOBS ?= auto
+# Worker processes for pytest: one more than cores, since many tests wait; 0 runs them in one process.
+JOBS ?= $(shell expr $$(nproc) + 1)
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help

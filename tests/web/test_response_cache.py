@@ -111,13 +111,13 @@ async def test_a_catalogue_whose_path_is_no_text_has_a_ground_too(tmp_path: Path
     assert len(key) == 64
 
 
-@pytest.mark.parametrize("change", ["version_of", "_fingerprint"])
+@pytest.mark.parametrize("change", ["version_of", "_code"])
 async def test_other_code_gives_another_ground(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ):
     async with opened(tmp_path) as app:
         before = shared_inputs(app)
-        monkeypatch.setattr(f"agentguard.web.response_cache.{change}", lambda _: "another")
+        monkeypatch.setattr(f"agentguard.web.response_cache.{change}", lambda *_: "another")
 
         assert shared_inputs(app) != before
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version as version_of
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -91,11 +92,17 @@ def shared_inputs(app: App) -> Inputs:
     """
     return {
         "version": version_of("agentguard"),
-        "code": _fingerprint(files("agentguard")),
+        "code": _code(),
         "catalog": hashlib.sha256(repr(app.declared).encode()).hexdigest(),
         "trace_url": app.links.template,
         "thresholds": app.thresholds,
     }
+
+
+@cache
+def _code() -> str:
+    """Return the digest of the code that this process runs, which stays as it is."""
+    return _fingerprint(files("agentguard"))
 
 
 def _fingerprint(folder: Traversable) -> str:
