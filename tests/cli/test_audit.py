@@ -78,6 +78,13 @@ def test_one_entry_is_shown_whole(home: Path):
     assert f"has no entry {newest + 1}" in run("audit", "show", str(newest + 1), code=1).output
 
 
+def test_a_payload_is_shown_as_json(home: Path):
+    shown = " ".join(run("audit", "show", "0").stdout.split())
+
+    payload = json.loads(shown.partition("Payload ")[2])
+    assert payload == read("audit", "show", "0")["payload"]
+
+
 def test_an_exported_entry_is_verified_without_the_data(home: Path):
     run("audit", "export", "1", "--output", "entry.proof")
     (home / "log.key").write_text(run("audit", "keys").stdout)

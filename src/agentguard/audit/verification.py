@@ -15,6 +15,7 @@ from agentguard.audit.errors import AuditFormatError, VerificationFailedError
 from agentguard.audit.handovers import KeyChain
 from agentguard.audit.keys import VerifierKey
 from agentguard.audit.merkle import Digest, leaf_hash, verify_consistency, verify_inclusion
+from agentguard.kernel.clock import timestamp
 from agentguard.kernel.errors import UnavailableError
 
 
@@ -150,7 +151,8 @@ def _outcome(name: CheckName, check: Callable[[], str]) -> Check:
 
 def _entry(bundle: Bundle) -> str:
     entry = Entry.parse(bundle.leaf)
-    return f"{entry.action} by {entry.actor.id} at {entry.time_ns} ns"
+    time = timestamp(entry.time_ns) or f"{entry.time_ns} ns"
+    return f"{entry.action} by {entry.actor.id} at {time}"
 
 
 def _payload(bundle: Bundle) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -52,10 +54,14 @@ def entry_parts(document: Document) -> list[RenderableType]:
         "Action": document["action"],
         "Object": document["object"] or "–",
         "Graph": document["graph_version"] or "–",
-        "Payload": "removed" if document["payload_removed"] else str(document["payload"]),
+        "Payload": "removed" if document["payload_removed"] else _json(document["payload"]),
     }
     lines = (hanging(label, fact, indent=2, width=8) for label, fact in facts.items())
     return [section(f"Entry {document['index']}", Group(*lines))]
+
+
+def _json(payload: object) -> str:
+    return json.dumps(payload, ensure_ascii=False)
 
 
 def proof_parts(document: Document) -> list[RenderableType]:
