@@ -717,6 +717,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/incidents/{incident_id}/measure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Measure
+         * @description Count the calls of the failing components before and after something was done.
+         *
+         *     From the live spans, at most a day each way; later playbooks cite it.
+         */
+        post: operations["measure_incident_recovery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/incidents/{incident_id}/transition": {
         parameters: {
             query?: never;
@@ -2393,6 +2415,25 @@ export interface components {
             calls: components["schemas"]["BrokenCallDocument"][];
         };
         /**
+         * CallsDocument
+         * @description Calls of the failing components in a window of the live spans.
+         */
+        CallsDocument: {
+            /** Since */
+            since: string | null;
+            /** Until */
+            until: string | null;
+            /** Calls */
+            calls: number;
+            /** Failed */
+            failed: number;
+            /**
+             * Error Share
+             * @description Null: nothing was called.
+             */
+            error_share: number | null;
+        };
+        /**
          * CasesDocument
          * @description What lies on both sides of the result.
          */
@@ -3787,7 +3828,7 @@ export interface components {
          * @description What happened to an incident, in the past tense; the timeline consists of these.
          * @enum {string}
          */
-        EventKind: "opened" | "acknowledged" | "mitigated" | "resolved" | "reviewed" | "reopened" | "assigned" | "severity_changed" | "spread" | "absorbed" | "merged" | "condition_cleared" | "simulation_linked" | "playbook_linked" | "feedback_given" | "noted";
+        EventKind: "opened" | "acknowledged" | "mitigated" | "resolved" | "reviewed" | "reopened" | "assigned" | "severity_changed" | "spread" | "absorbed" | "merged" | "condition_cleared" | "simulation_linked" | "playbook_linked" | "feedback_given" | "measured" | "noted";
         /**
          * EvidenceDocument
          * @description A span behind a claim.
@@ -4428,6 +4469,8 @@ export interface components {
              * @description Share of the judged steps that helped; null: none is judged.
              */
             effectiveness_score: number | null;
+            /** @description Null: not measured yet; see `measure`. */
+            measured_recovery: components["schemas"]["MeasuredRecoveryDocument"] | null;
             /**
              * Audit Entries
              * @description Indexes in the audit log.
@@ -5002,6 +5045,24 @@ export interface components {
             why: string;
         };
         /**
+         * MeasuredRecoveryDocument
+         * @description Calls before and after something was done about an incident.
+         */
+        MeasuredRecoveryDocument: {
+            /**
+             * Components
+             * @description Ids of those whose calls were counted.
+             */
+            components: string[];
+            before: components["schemas"]["CallsDocument"];
+            after: components["schemas"]["CallsDocument"];
+            /**
+             * Fell
+             * @description Whether the error share fell; null: a window has no calls.
+             */
+            fell: boolean | null;
+        };
+        /**
          * MeasuredSide
          * @description A measurement on one side.
          */
@@ -5454,6 +5515,16 @@ export interface components {
              * @description Incidents in which it helped or did not.
              */
             judged: number;
+            /**
+             * Fell
+             * @description Of these, incidents whose measured error share fell.
+             */
+            fell: number;
+            /**
+             * Measured
+             * @description Of these, incidents whose error share was measured.
+             */
+            measured: number;
             /**
              * Incidents
              * @description Their ids, the newest first.
@@ -8951,6 +9022,43 @@ export interface operations {
                 "application/json": components["schemas"]["FeedbackRequest"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    measure_incident_recovery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version that the change is based on; `*` for any version. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description Id of the incident. */
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             200: {

@@ -26,10 +26,11 @@ CONDITION = "error-share:agent:a"
 SIMULATION_ID = "ab12"
 OWNER = "prepared"
 JUDGE = "judges a playbook"
+DONE = "has done something"
 
 
 async def add_incidents(opened: Opened) -> None:
-    """Store a simulation of the newest graph, a playbook, and three incidents."""
+    """Store a simulation of the newest graph, a playbook, and four incidents."""
     newest = await opened.app.graphs.newest("new")
     record = SimulationRecord(
         SIMULATION_ID,
@@ -50,6 +51,9 @@ async def add_incidents(opened: Opened) -> None:
     followed = await opened.app.incidents.report(TESTER, replace(told, owner=JUDGE))
     (job,) = await opened.app.jobs.store.newest(JobFilter(kinds=(KIND,)), 1)
     await opened.app.incidents.link_playbook(TESTER, followed.id, job.id)
+    done = await opened.app.incidents.detected(TESTER, condition(key=DONE))
+    await opened.app.incidents.assign(TESTER, done.id, DONE)
+    await opened.app.incidents.move(TESTER, done.id, State.MITIGATED)
 
 
 async def _store_playbook(opened: Opened) -> None:
@@ -115,6 +119,10 @@ async def give_feedback(opened: Opened, actor: Principal) -> None:
     await opened.app.incidents.give_feedback(actor, reported.id, Helped.YES, step="2")
 
 
+async def measure_recovery(opened: Opened, actor: Principal) -> None:
+    await opened.app.incidents.measure_recovery(actor, (await _reported(opened, DONE)).id)
+
+
 async def merge_incident(opened: Opened, actor: Principal) -> None:
     duplicate = await opened.app.incidents.unit_of_work.read(
         lambda stores: stores.incidents.active_of(CONDITION)
@@ -135,6 +143,7 @@ METHODS_OF_INCIDENTS: dict[Callable[..., Any], Callable[[Opened, Principal], Awa
     IncidentService.link_simulation: link_simulation,
     IncidentService.link_playbook: link_playbook,
     IncidentService.give_feedback: give_feedback,
+    IncidentService.measure_recovery: measure_recovery,
     IncidentService.merge: merge_incident,
 }
 
@@ -153,5 +162,6 @@ ENTRIES_OF_INCIDENTS = {
     link_simulation: "incident.simulation_linked",
     link_playbook: "incident.playbook_linked",
     give_feedback: "incident.feedback_given",
+    measure_recovery: "incident.measured",
     merge_incident: "incident.merged",
 }

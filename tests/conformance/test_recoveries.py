@@ -11,9 +11,11 @@ import pytest
 from pydantic import SecretStr
 
 from agentguard.adapters.sql.postgresql import PostgreSQL
+from agentguard.kernel.clock import system_clock
 from agentguard.web.app import create_app
+from tests.cli.traces import trace
 from tests.databases import KINDS, empty_database
-from tests.web.serving import client_of, opened, until
+from tests.web.serving import client_of, live_spans, opened, until
 from tests.web.systems import shop
 
 pytestmark = pytest.mark.anyio
@@ -119,7 +121,8 @@ async def test_a_playbook_cites_which_steps_helped_before(client):
     assert all(step["past"] is None for step in before["steps"])
     assert (judged["effectiveness_score"], judged["feedback"][0]["helped"]) == (0.0, "no")
     cited = after["steps"][1]["past"]
-    assert cited == {"helped": 2, "judged": 3, "incidents": [past[2], past[1], past[0]]}
+    assert cited.pop("incidents") == [past[2], past[1], past[0]]
+    assert cited == {"helped": 2, "judged": 3, "fell": 0, "measured": 0}
     assert [step["past"] for step in after["steps"] if step["id"] != "contain-2"] == [None] * (
         len(after["steps"]) - 1
     )
@@ -128,3 +131,57 @@ async def test_a_playbook_cites_which_steps_helped_before(client):
     job = await written(client)
     paper = await client.get(f"/api/playbooks/{job}/handover", params={"format": "markdown"})
     assert "Helped in 2 of 3 past incidents" in paper.text.replace("\\", "")
+
+
+async def deliver(client: httpx.AsyncClient, first: int, runs: int, *, failed: int) -> None:
+    """Send runs of the shop that start now; of `failed` of them PaymentAgent fails."""
+    for number in range(first, first + runs):
+        document = trace(4 * number if number < first + failed else 4 * number + 1)
+        for span in document["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+            length = int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"])
+            span["startTimeUnixNano"] = str(system_clock())
+            span["endTimeUnixNano"] = str(system_clock() + length)
+        answer = await client.post("/v1/traces", json=document)
+        assert answer.status_code == 200, answer.text
+
+
+async def test_a_recovery_is_measured_and_cited(client):
+    await deliver(client, 0, 2, failed=1)
+    await until(lambda: has_live(client, runs=2), seconds=60)
+    past = await incident(client, await written(client, dataset="live"))
+    early = await client.post(f"/api/incidents/{past}/measure")
+    await deliver(client, 10, 5, failed=4)
+    await change(client, past, "transition", {"to": "mitigated"})
+    await deliver(client, 20, 6, failed=1)
+    await until(lambda: has_live(client, runs=13), seconds=60)
+    answer = await client.post(f"/api/incidents/{past}/measure")
+    again = await client.post(f"/api/incidents/{past}/measure", headers={"If-Match": '"1"'})
+    measured = answer.json()["measured_recovery"]
+
+    assert (early.status_code, early.json()["code"]) == (409, "nothing-done")
+    assert answer.status_code == 200, answer.text
+    assert again.status_code == 412
+    assert (measured["before"]["calls"], measured["before"]["failed"]) == (5, 4)
+    assert measured["before"]["error_share"] == 0.8
+    assert (measured["after"]["calls"], measured["after"]["failed"]) == (6, 1)
+    assert measured["fell"] is True
+    await change(client, past, "feedback", {"step": "2", "helped": "yes"})
+    await change(client, past, "transition", {"to": "resolved"})
+    cited = (await playbook(client, dataset="live"))["steps"][1]["past"]
+    assert cited == {"helped": 1, "judged": 1, "fell": 1, "measured": 1, "incidents": [past]}
+    draft = (await client.get(f"/api/incidents/{past}/post-mortem")).text
+    assert "Before, 4 of 5 calls failed" in draft.replace("\\", "")
+
+
+async def has_live(client: httpx.AsyncClient, runs: int) -> bool:
+    return await live_spans(client) == 4 * runs
+
+
+async def test_of_another_dataset_than_the_live_one_nothing_is_measured(client):
+    past = await incident(client, None)
+    await change(client, past, "transition", {"to": "resolved"})
+
+    answer = await client.post(f"/api/incidents/{past}/measure")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "spans-not-kept")
+    assert (await client.get(f"/api/incidents/{past}")).json()["measured_recovery"] is None

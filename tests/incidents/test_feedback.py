@@ -95,5 +95,5 @@ def test_past_incidents_are_counted_by_action():
         Recovery("0", 1),
     ]
 
-    assert PastUse.of("hold", past) == PastUse(2, 3, ("c", "b", "a"))
+    assert PastUse.of("hold", past) == PastUse(2, 3, 0, 0, ("c", "b", "a"))
     assert PastUse.of("confirm", past) is None

@@ -59,6 +59,7 @@ PATHS = [
     "/api/incidents/{incident_id}",
     "/api/incidents/{incident_id}/events",
     "/api/incidents/{incident_id}/feedback",
+    "/api/incidents/{incident_id}/measure",
     "/api/incidents/{incident_id}/transition",
     "/api/incidents/{incident_id}/assign",
     "/api/incidents/{incident_id}/severity",

@@ -62,6 +62,7 @@ _FEEDBACK_EXAMPLES = examples(
     f"agentguard incidents feedback {EXAMPLE_ID} --step 2 --helped yes",
     f"agentguard incidents feedback {EXAMPLE_ID} --helped no --note 'Too slow at night'",
 )
+_MEASURE_EXAMPLES = examples(f"agentguard incidents measure {EXAMPLE_ID}")
 _ASSIGN_EXAMPLES = examples(
     f"agentguard incidents assign {EXAMPLE_ID} team-payments",
     f"agentguard incidents assign {EXAMPLE_ID} --nobody",
@@ -250,6 +251,26 @@ def feedback(
         lambda opened: opened.incidents.give_feedback(
             os_user(), incident_id, helped, step=step, note=note
         ),
+        data_dir,
+        output_format,
+    )
+
+
+@app.command(cls=Command, epilog=_MEASURE_EXAMPLES)
+def measure(
+    incident_id: IdArgument,
+    data_dir: DataDirOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Count failed calls before and after it was mitigated (else resolved).
+
+    Calls of the components that fail by the linked playbook; without one, of the first affected
+    component. From the live spans that are kept, at most a day each way; later playbooks cite it.
+    """
+    from agentguard.cli.principal import os_user
+
+    change_incident(
+        lambda opened: opened.incidents.measure_recovery(os_user(), incident_id),
         data_dir,
         output_format,
     )

@@ -64,7 +64,8 @@ def move(
     if to not in NEXT[incident.state]:
         raise TransitionNotAllowedError(incident.id, incident.state, to, NEXT[incident.state])
     entered = Entered(to, max(now, incident.changed_at), by)
-    moved = replace(incident, states=(*incident.states, entered))
+    measured = None if to is State.OPEN else incident.measured  # of what was done until then
+    moved = replace(incident, states=(*incident.states, entered), measured=measured)
     return changed(moved, _KINDS[to], now, {"from": incident.state.value, "note": note})
 
 

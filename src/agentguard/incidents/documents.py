@@ -8,7 +8,16 @@ from typing import Any, TypeAlias
 
 from agentguard.incidents.changes import NEXT
 from agentguard.incidents.feedback import effectiveness
-from agentguard.incidents.model import Affected, Event, Feedback, Impact, Incident, Links
+from agentguard.incidents.model import (
+    Affected,
+    Calls,
+    Event,
+    Feedback,
+    Impact,
+    Incident,
+    Links,
+    MeasuredRecovery,
+)
 from agentguard.incidents.proofs import IncidentProof
 from agentguard.incidents.states import State
 from agentguard.incidents.store import IncidentCursor
@@ -82,6 +91,7 @@ def incident_document(incident: Incident, around: Surroundings) -> Document:
         "playbook": _playbook(incident),
         "feedback": [_feedback(each) for each in incident.feedback],
         "effectiveness_score": effectiveness(incident),
+        "measured_recovery": None if incident.measured is None else _measured(incident.measured),
         **around.proof.document(),
     }
 
@@ -155,11 +165,16 @@ def _impact(impact: Impact) -> Document:
 
 
 def _playbook(incident: Incident) -> Mapping[str, Any] | None:
-    """Return the linked playbook; steps that were written before `past` existed get it."""
+    """Return the linked playbook; steps that an earlier version wrote get what they lack."""
     found = incident.playbook
     if found is None:
         return None
-    return {**found, "steps": [{"past": None, **step} for step in found.get("steps", ())]}
+    return {**found, "steps": [_step(step) for step in found.get("steps", ())]}
+
+
+def _step(step: Mapping[str, Any]) -> Document:
+    past = step.get("past")
+    return {**step, "past": None if past is None else {"fell": 0, "measured": 0, **past}}
 
 
 def _feedback(given: Feedback) -> Document:
@@ -168,6 +183,25 @@ def _feedback(given: Feedback) -> Document:
         "helped": given.helped.value,
         "by": given.by,
         "at": timestamp(given.at),
+    }
+
+
+def _measured(measured: MeasuredRecovery) -> Document:
+    return {
+        "components": list(measured.components),
+        "before": _calls(measured.before),
+        "after": _calls(measured.after),
+        "fell": measured.fell,
+    }
+
+
+def _calls(counted: Calls) -> Document:
+    return {
+        "since": timestamp(counted.since),
+        "until": timestamp(counted.until),
+        "calls": counted.calls,
+        "failed": counted.failed,
+        "error_share": counted.error_share,
     }
 
 

@@ -102,6 +102,18 @@ class NoPlaybookLinkedError(ConflictError):
         )
 
 
+class NothingDoneError(ConflictError):
+    """The incident was neither mitigated nor resolved, so there is no before and after."""
+
+    code = "nothing-done"
+
+    def __init__(self, incident_id: str) -> None:
+        super().__init__(
+            f"Incident {incident_id} was neither mitigated nor resolved, so there is nothing to"
+            " compare. Move it with `agentguard incidents mitigate` once something was done."
+        )
+
+
 class UnknownStepError(InvalidInputError):
     """The linked playbook has no such step."""
 

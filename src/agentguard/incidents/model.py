@@ -44,6 +44,8 @@ class EventKind(StrEnum):
     PLAYBOOK_LINKED = "playbook_linked"
     FEEDBACK_GIVEN = "feedback_given"
     """Somebody said whether a step of the linked playbook helped."""
+    MEASURED = "measured"
+    """The calls before and after something was done were counted."""
     NOTED = "noted"
 
 
@@ -115,6 +117,38 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls of the failing components in a window of the live spans."""
+
+    since: int
+    until: int
+    """Both ns since the epoch."""
+    calls: int
+    failed: int
+
+    @property
+    def error_share(self) -> float | None:
+        """None: nothing was called, so nothing is known."""
+        return self.failed / self.calls if self.calls else None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRecovery:
+    """Calls before and after something was done about an incident."""
+
+    components: tuple[str, ...]
+    """Ids of those whose calls were counted."""
+    before: Calls
+    after: Calls
+
+    @property
+    def fell(self) -> bool | None:
+        """Whether the error share fell; None where one of the windows has no calls."""
+        before, after = self.before.error_share, self.after.error_share
+        return None if before is None or after is None else after < before
+
+
+@dataclass(frozen=True, slots=True)
 class Entered:
     """When an incident entered a state, and who moved it."""
 
@@ -155,6 +189,8 @@ class Incident:
     """The linked playbook's document, as it was when it was linked."""
     feedback: tuple[Feedback, ...] = ()
     """On the linked playbook: the newest for each step."""
+    measured: MeasuredRecovery | None = None
+    """None: nobody has asked for it yet."""
     merged_into: str | None = None
     merged_at: int | None = None
     """ns since the epoch."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from agentguard.graph.export.sanitizing import printable
 from agentguard.incidents.documents import Surroundings
 from agentguard.incidents.model import Affected, Event, EventKind, Impact, Incident
 from agentguard.incidents.states import State
-from agentguard.incidents.wording import sentence_of
+from agentguard.incidents.wording import measured_sentence, sentence_of
 from agentguard.kernel.clock import NS_PER_SECOND, timestamp
 
 _MOST_LISTED = 20
@@ -26,6 +27,7 @@ def post_mortem(incident: Incident, events: Sequence[Event], around: Surrounding
         _head(incident),
         _impact(incident),
         _affected(incident, around),
+        _measured(incident),
         _timeline(events),
         _actions(incident, events),
         _evidence(incident, around),
@@ -106,6 +108,17 @@ def _affected(incident: Incident, around: Surroundings) -> Iterator[str]:
     for name, hit in (("Components", incident.components), ("Workflows", incident.workflows)):
         if hit:
             yield f"- {name} ({len(hit)}): {_names(hit, around.present)}"
+    yield ""
+
+
+def _measured(incident: Incident) -> Iterator[str]:
+    measured = incident.measured
+    if measured is None:
+        return
+    yield "## Recovery, as measured"
+    yield ""
+    counted = measured_sentence(asdict(measured.before), asdict(measured.after))
+    yield f"{counted}: {', '.join(escape(each) for each in measured.components)}."
     yield ""
 
 

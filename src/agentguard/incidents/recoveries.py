@@ -27,6 +27,8 @@ class Recovery:
     """From its first opening to its last resolution."""
     helped: Mapping[str, Helped] = field(default_factory=dict)
     """What people said of the steps of its playbook, by action."""
+    fell: bool | None = None
+    """Whether the error share fell, as measured; None: unknown."""
 
 
 class RecoveryStores(Protocol):
@@ -49,7 +51,8 @@ def recovery_of(incident: Incident, components: Collection[str], condition: str)
     if playbook.get("condition") != condition or set(failed) != set(components):
         return None
     seconds = (resolved.at - incident.opened_at) / NS_PER_SECOND
-    return Recovery(incident.id, seconds, by_action(incident))
+    fell = None if incident.measured is None else incident.measured.fell
+    return Recovery(incident.id, seconds, by_action(incident), fell)
 
 
 @dataclass(frozen=True, slots=True)

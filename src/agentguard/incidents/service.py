@@ -14,10 +14,12 @@ from agentguard.coordination.dispatching import Dispatcher
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.model import Graph
 from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGraph
+from agentguard.graph.storage.store import LIVE
 from agentguard.incidents import changes
 from agentguard.incidents.affected import find_components, find_workflows
 from agentguard.incidents.errors import IncidentChangedError, PlaybookNotFinishedError
 from agentguard.incidents.feedback import give_feedback
+from agentguard.incidents.measuring import calls_of, failing, measure, windows_of
 from agentguard.incidents.model import Change, DetectedCondition, Helped, Incident, Links
 from agentguard.incidents.opening import (
     Beginning,
@@ -42,6 +44,7 @@ from agentguard.jobs.model import JobKind, JobState
 from agentguard.kernel.clock import Clock
 from agentguard.simulation.severities import Severity
 from agentguard.simulation.storage.model import StoredSimulation
+from agentguard.traces.window import TimeWindow
 from agentguard.unit_of_work import UnitOfWork
 
 T = TypeVar("T")
@@ -298,6 +301,29 @@ class IncidentService:
             lambda found, now: give_feedback(found, step, helped, now=now, by=actor.id, note=said),
         )
 
+    async def measure_recovery(
+        self, actor: Principal, incident_id: str, *, expected: int | None = None
+    ) -> Incident:
+        """Count the calls of the failing components before and after something was done.
+
+        From the live spans that are kept. Raises NothingDoneError, SpansNotKeptError where the
+        incident is about another dataset, IncidentMergedError.
+        """
+        actor.require(Permission.OPERATE)
+        found = await self.unit_of_work.read(lambda stores: stores.incidents.get(incident_id))
+        components = failing(found)
+        windows = windows_of(found, self.clock())
+        before, after = [
+            calls_of(components, await self._live(found.links.dataset, window), window)
+            for window in windows
+        ]
+        return await self._change(
+            actor,
+            incident_id,
+            found.version if expected is None else expected,
+            lambda now_found, now: measure(now_found, components, before, after, now=now),
+        )
+
     async def merge(
         self, actor: Principal, incident_id: str, into: str, *, expected: int | None = None
     ) -> Incident:
@@ -344,6 +370,10 @@ class IncidentService:
             if dataset is not None:
                 raise
             return None
+
+    async def _live(self, dataset: str | None, window: TimeWindow) -> Graph:
+        selection = GraphSelection(dataset or LIVE, window=window)
+        return (await self.selector.select(selection)).graph
 
     async def _simulation(self, simulation_id: str) -> tuple[StoredSimulation, Graph | None]:
         """Return a stored simulation, and its graph if that is kept."""

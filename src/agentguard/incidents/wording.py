@@ -22,6 +22,8 @@ def sentence(kind: EventKind, told: Mapping[str, Any]) -> str:
     if kind is EventKind.ASSIGNED and not told.get("to"):
         return "Unassigned"
     grown = _grown(told) if kind in (EventKind.SPREAD, EventKind.ABSORBED) else ""
+    if kind is EventKind.MEASURED:
+        return measured_sentence(told["before"], told["after"])
     return _SENTENCES[kind].format(**told, grown=grown)
 
 
@@ -43,6 +45,18 @@ _SENTENCES: Mapping[EventKind, str] = {
     EventKind.NOTED: "Note",
 }
 """What happened, with the members of the event's details; opening is in `_opened`."""
+
+
+def measured_sentence(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Return what was counted before and after something was done."""
+    return f"Before, {_failed(before)}; after, {_failed(after)}"
+
+
+def _failed(counted: Mapping[str, Any]) -> str:
+    if not counted["calls"]:
+        return "nothing was called"
+    share = counted["failed"] / counted["calls"]
+    return f"{counted['failed']:,} of {counted['calls']:,} calls failed ({share:.1%})"
 
 
 def _opened(told: Mapping[str, Any]) -> str:

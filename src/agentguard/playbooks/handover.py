@@ -89,8 +89,11 @@ def _items(step: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
 
 
 def past_sentence(past: Mapping[str, Any]) -> str:
-    """Return what people said of a step in past incidents."""
-    return f"Helped in {past['helped']} of {plural(past['judged'], 'past incident')}."
+    """Return what people said of a step in past incidents, and what was measured there."""
+    said = f"Helped in {past['helped']} of {plural(past['judged'], 'past incident')}"
+    if not past["measured"]:
+        return f"{said}."
+    return f"{said}; the error share fell in {past['fell']} of {past['measured']} measured."
 
 
 def _traces(step: Mapping[str, Any]) -> list[str]:

@@ -121,6 +121,10 @@ class PastUse:
     helped: int
     judged: int
     """Incidents in which somebody said that it helped, or that it did not."""
+    fell: int
+    """Of these, incidents whose error share fell, as measured."""
+    measured: int
+    """Of these, incidents whose error share was measured before and after."""
     incidents: tuple[str, ...]
     """Their ids, the newest first."""
 
@@ -129,7 +133,9 @@ class PastUse:
         """Return what was said of the action; None where nobody judged it."""
         judged = [each for each in found if each.helped.get(action) in (Helped.YES, Helped.NO)]
         helped = sum(each.helped[action] is Helped.YES for each in judged)
-        return PastUse(helped, len(judged), tuple(e.incident for e in judged)) if judged else None
+        fell = [each.fell for each in judged if each.fell is not None]
+        ids = tuple(each.incident for each in judged)
+        return PastUse(helped, len(judged), sum(fell), len(fell), ids) if judged else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from agentguard.cli.tables.cells import (
 )
 from agentguard.cli.tables.rows import ROWS, Rows, dispensable, names, number, sentences, text
 from agentguard.incidents.model import EventKind
-from agentguard.incidents.wording import sentence
+from agentguard.incidents.wording import measured_sentence, sentence
 
 _INCIDENTS = (
     text("Incident"),
@@ -115,6 +115,7 @@ def _about(document: Document, *, full: bool) -> RenderableType:
         "Graph": _linked(links["graph_version"], kept=links["graph_version_kept"]),
         "Simulation": _linked(links["simulation"], kept=links["simulation_kept"]),
         "Playbook": links["playbook"] or "none",
+        "Recovery": _recovery(document["measured_recovery"]),
         "Audit log": _audit(document),
     }
     if document["summary_model"]:
@@ -138,6 +139,12 @@ def _linked(what: str | None, *, kept: bool | None) -> str:
     if what is None:
         return "none"
     return what if kept else f"{what}, which is no longer kept"
+
+
+def _recovery(measured: Document | None) -> str:
+    if measured is None:
+        return "not measured"
+    return f"{measured_sentence(measured['before'], measured['after'])}."
 
 
 def _audit(document: Document) -> str:

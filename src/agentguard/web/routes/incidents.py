@@ -5,20 +5,32 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import PlainTextResponse, Response
 
 from agentguard.accounts.principal import Permission
 from agentguard.incidents.model import Incident
 from agentguard.incidents.service import Report
-from agentguard.incidents.states import State
 from agentguard.incidents.store import IncidentCursor, IncidentFilter
-from agentguard.simulation.severities import Severity
-from agentguard.traces.window_parsing import LONGEST_TEXT
 from agentguard.web.auth import ActorOf
 from agentguard.web.pages import accepts
 from agentguard.web.permissions import requires
 from agentguard.web.preconditions import ExpectedVersion, OptionalVersion, entity_tag
+from agentguard.web.routes.incident_parameters import (
+    AfterParameter,
+    BeforeParameter,
+    ComponentParameter,
+    EventsLimitParameter,
+    IdParameter,
+    LimitParameter,
+    MergedParameter,
+    OwnerParameter,
+    SeveritiesParameter,
+    SinceParameter,
+    StatesParameter,
+    UntilParameter,
+    WorkflowParameter,
+)
 from agentguard.web.schemas.incidents import (
     AssignRequest,
     FeedbackRequest,
@@ -38,8 +50,6 @@ from agentguard.web.windows import times_of
 
 router = APIRouter(prefix="/api/incidents", tags=["incidents"])
 
-_MOST_SHOWN = 200
-_MOST_EVENTS = 1000
 _MARKDOWN = "text/markdown"
 _TAGGED: dict[str, Any] = {
     "ETag": {"description": "Names this version.", "schema": {"type": "string"}}
@@ -51,49 +61,6 @@ _SHOWN: dict[int | str, dict[str, Any]] = {200: {"headers": _TAGGED}}
 _AS_MARKDOWN: dict[int | str, dict[str, Any]] = {
     200: {"content": {_MARKDOWN: {"schema": {"type": "string"}}}, "headers": _TAGGED}
 }
-
-IdParameter = Annotated[str, Path(max_length=100, description="Id of the incident.")]
-StatesParameter = Annotated[
-    list[State] | None,
-    Query(alias="state", max_length=5, description="Only incidents in this state; repeatable."),
-]
-SeveritiesParameter = Annotated[
-    list[Severity] | None,
-    Query(alias="severity", max_length=4, description="Only of this severity; repeatable."),
-]
-ComponentParameter = Annotated[
-    str | None,
-    Query(max_length=1000, description="Only those that affect this component; its id."),
-]
-WorkflowParameter = Annotated[
-    str | None,
-    Query(max_length=1000, description="Only those that affect this workflow; its id."),
-]
-OwnerParameter = Annotated[
-    str | None, Query(max_length=200, description="Only those of this owner.")
-]
-SinceParameter = Annotated[
-    str | None,
-    Query(
-        max_length=LONGEST_TEXT,
-        description="Only those opened at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or"
-        " later.",
-    ),
-]
-UntilParameter = Annotated[
-    str | None, Query(max_length=LONGEST_TEXT, description="Only those opened before this time.")
-]
-MergedParameter = Annotated[
-    bool, Query(description="Also list duplicates that were merged into other incidents.")
-]
-BeforeParameter = Annotated[
-    str | None, Query(max_length=100, description="`next` of the previous page.")
-]
-LimitParameter = Annotated[int, Query(ge=1, le=_MOST_SHOWN, description="Incidents per page.")]
-AfterParameter = Annotated[
-    int, Query(ge=0, le=2**31 - 1, description="`next` of the previous page.")
-]
-EventsLimitParameter = Annotated[int, Query(ge=1, le=_MOST_EVENTS, description="Events per page.")]
 
 
 def _times(
@@ -239,6 +206,24 @@ async def post_feedback(
         note=wanted.note,
         expected=expected,
     )
+    return await _shown(state, found)
+
+
+@router.post(
+    "/{incident_id}/measure",
+    operation_id="measure_incident_recovery",
+    dependencies=[requires(Permission.OPERATE)],
+    response_model=IncidentDocument,
+    responses=_SHOWN,
+)
+async def post_measure(
+    incident_id: IdParameter, actor: ActorOf, state: StateOf, expected: OptionalVersion
+) -> Response:
+    """Count the calls of the failing components before and after something was done.
+
+    From the live spans, at most a day each way; later playbooks cite it.
+    """
+    found = await state.app.incidents.measure_recovery(actor, incident_id, expected=expected)
     return await _shown(state, found)
 
 

@@ -133,6 +133,27 @@ class StepFeedbackDocument(Document):
     at: Time | None
 
 
+class CallsDocument(Document):
+    """Calls of the failing components in a window of the live spans."""
+
+    since: Time | None
+    until: Time | None
+    calls: int
+    failed: int
+    error_share: float | None = Field(description="Null: nothing was called.")
+
+
+class MeasuredRecoveryDocument(Document):
+    """Calls before and after something was done about an incident."""
+
+    components: list[str] = Field(description="Ids of those whose calls were counted.")
+    before: CallsDocument
+    after: CallsDocument
+    fell: bool | None = Field(
+        description="Whether the error share fell; null: a window has no calls."
+    )
+
+
 class IncidentDocument(IncidentRecordDocument):
     """An incident with everything except its timeline."""
 
@@ -156,6 +177,9 @@ class IncidentDocument(IncidentRecordDocument):
     feedback: list[StepFeedbackDocument]
     effectiveness_score: float | None = Field(
         description="Share of the judged steps that helped; null: none is judged."
+    )
+    measured_recovery: MeasuredRecoveryDocument | None = Field(
+        description="Null: not measured yet; see `measure`."
     )
     audit_entries: list[int] = Field(description="Indexes in the audit log.")
     audit_entries_waiting: int = Field(description="Entries that have no index yet.")

@@ -30,6 +30,8 @@ class PastUseDocument(Document):
 
     helped: int = Field(description="Incidents in which it helped.")
     judged: int = Field(description="Incidents in which it helped or did not.")
+    fell: int = Field(description="Of these, incidents whose measured error share fell.")
+    measured: int = Field(description="Of these, incidents whose error share was measured.")
     incidents: list[str] = Field(description="Their ids, the newest first.")
 
 
