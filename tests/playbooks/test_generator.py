@@ -365,7 +365,7 @@ def test_every_number_was_counted(failed):
     """Shares, intervals and thresholds aside, which follow from counts."""
     found = playbook(*failed)
     said = re.sub(
-        r"under [\d.]+ %|(above|usual|was) [\d.<]+ %|\d+–\d+ %|\([\d.<]+ %\)", "", words(found)
+        r"under [\d.]+ %|(above|usual:?|was) [\d.<]+ %|\d+–\d+ %|\([\d.<]+ %\)", "", words(found)
     )
     saved = re.sub(r"saves .*? lost runs( \(.*?\))?", "", said)
     steps = {"2", "1", "20", "95", *(str(n) for n in range(1, 13))}

@@ -18,6 +18,7 @@ from agentguard.playbooks.measures import Containment, Option, containment, fill
 from agentguard.playbooks.model import Action, Draft, Phase
 from agentguard.playbooks.placing import placeholders
 from agentguard.playbooks.recovery_checks import signal_check, workflow_checks
+from agentguard.playbooks.signals import failure_check
 from agentguard.playbooks.templates import Measure, Signal
 from agentguard.simulation.model import ImpactedWorkflow
 from agentguard.simulation.wording import expected, first, percent, percent_range, plural
@@ -62,19 +63,26 @@ def _compare(known: Facts, failed: int) -> Iterator[str]:
 
 def _confirmed(known: Facts) -> str:
     """Return what tells that it is a failure: the usual value of the template's signal."""
-    calls, errors = (sum(getattr(c, n) for c in known.failed) for n in ("invocations", "errors"))
+    calls = sum(c.invocations for c in known.failed)
     match known.template.signal:
         case Signal.ANSWERS:
             return f"At least one answer of {known.failing} is wrong, judged by a person."
         case Signal.INVOCATIONS:
             return f"It runs ({plural(calls, 'invocation')} in the window), and nobody declared it."
         case Signal.ERRORS if calls:
-            usual = f"{percent(errors / calls)} % ({errors} of {calls} calls failed in the window)"
-            return f"It is a failure if the error share is above the usual {usual}."
+            return f"It is a failure if {' or '.join(_limits(known))}."
         case Signal.ERRORS:
             return f"Current calls of {known.failing} fail; the window has none to compare with."
         case _:
             return f"It is a failure if this does not hold: {signal_check(known, known.failed[0])}"
+
+
+def _limits(known: Facts) -> Iterator[str]:
+    """Return the largest error share that is no failure, of each component that was called."""
+    called = [c for c in known.failed if c.invocations]
+    for c in called[:MAX_LISTED]:
+        name = None if len(called) == 1 else known.name(c.id)
+        yield failure_check(name, c.errors, c.invocations)
 
 
 def _usual(known: Facts, c: Component) -> str:

@@ -37,6 +37,21 @@ def error_check(subject: str, errors: int, total: int, noun: str, seconds: float
     return f"{subject} under {_ceiling(100 * upper)} % over {_period(total, noun, seconds)}; {was}."
 
 
+def failure_check(name: str | None, errors: int, total: int) -> str:
+    """Return from which error share on it is a failure: above that which `error_check` allows.
+
+    So that nothing counts as failing and as recovered at once. `name`: None where it is clear.
+    """
+    share = errors / total
+    subject = "the error share" if name is None else f"the error share of {name}"
+    usual = f"usual: {percent(share)} %, {errors} of {total} calls in the window"
+    upper = wilson(errors, total)[1]
+    if share > _MOSTLY_FAILING:
+        return f"{subject} is not well below {percent(share)} % ({usual})"
+    limit = f"{percent(share)} %" if upper > _MOSTLY_FAILING else f"{_ceiling(100 * upper)} %"
+    return f"{subject} is above {limit} ({usual})"
+
+
 def latency_check(subject: str, latency: Histogram, seconds: float | None) -> str:
     """Return the check of a p95, whose threshold is the upper end of its 95 % interval."""
     rows = tuple(latency)
