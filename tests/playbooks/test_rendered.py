@@ -32,6 +32,7 @@ from agentguard.simulation.shared_fate import is_group, members
 from tests.discovery.recordings import dialects, lines
 
 DEMO = Path(str(files("agentguard") / "demo_recording"))
+EXAMPLES = Path(__file__).parents[2] / "docs" / "playbook-examples.md"
 SCREEN = (120, 56)
 """Columns and lines of a screen that shows a playbook without scrolling."""
 STARTED = 1_764_543_780 * 10**9
@@ -128,6 +129,13 @@ def test_a_playbook_as_it_is_shown(name, snapshot):
     text = rendered(playbook(name))
 
     assert text == snapshot(extension_class=TextFiles)
+
+
+@pytest.mark.parametrize(
+    "name", ["provider-outage-of-a-group", "tool-down-with-effects", "agent-outage"]
+)
+def test_the_page_of_examples_shows_it(name):
+    assert f"```text\n{rendered(playbook(name))}```" in EXAMPLES.read_text()
 
 
 @pytest.mark.parametrize("name", CASES)
