@@ -474,6 +474,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/game-days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Game Days
+         * @description Return the failures that were never seen, and decide about most runs if they come.
+         *
+         *     Over all single outages, each replayed: at most 200, those of the most invoked components.
+         */
+        get: operations["get_game_days"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -4068,6 +4090,41 @@ export interface components {
             standby: string | null;
         };
         /**
+         * GameDaysAnswer
+         * @description Failures to try, those that decide about most runs first.
+         */
+        GameDaysAnswer: {
+            /** Dataset */
+            dataset: string;
+            /**
+             * Graph Version
+             * @description Null for a window, which is not stored.
+             */
+            graph_version: string | null;
+            /** Created At */
+            created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
+            /** Seed */
+            seed: number;
+            /**
+             * Components
+             * @description In the graph.
+             */
+            components: number;
+            /**
+             * Outages Simulated
+             * @description Those of the most invoked components.
+             */
+            outages_simulated: number;
+            /** Game Days */
+            game_days: components["schemas"]["OutageGameDayDocument"][];
+            /**
+             * Reason
+             * @description Why there are none.
+             */
+            reason: string | null;
+        };
+        /**
          * GraphColumnsDocument
          * @description Components, dependencies and findings much smaller than the graph, without evidence.
          */
@@ -5234,6 +5291,28 @@ export interface components {
             notes: string[];
         };
         /**
+         * NarrowedDocument
+         * @description An outage about which a game day tells.
+         */
+        NarrowedDocument: {
+            /** Component */
+            component: string;
+            /**
+             * Runs Decided
+             * @description Expected runs lost that lie between both answers.
+             */
+            runs_decided: number;
+            /** Runs Lost If Survived */
+            runs_lost_if_survived: number | null;
+            /** Runs Lost If Not */
+            runs_lost_if_not: number | null;
+            /**
+             * Narrows
+             * @description Of the variance of the runs lost.
+             */
+            narrows: number;
+        };
+        /**
          * NodeDocument
          * @description A component as a node of the graph.
          */
@@ -5452,6 +5531,33 @@ export interface components {
              * @description Null: the payload was removed.
              */
             salt: string | null;
+        };
+        /**
+         * OutageGameDayDocument
+         * @description A failure to try: take the target away from the source once.
+         */
+        OutageGameDayDocument: {
+            /** Source */
+            source: string;
+            /** Target */
+            target: string;
+            /**
+             * Standby
+             * @description Declared to take over for the target, and never seen to; otherwise null.
+             */
+            standby: string | null;
+            /**
+             * Survives
+             * @description Probability that the source survives, or that the standby takes over.
+             */
+            survives: number;
+            /**
+             * Runs Decided
+             * @description The sum over its outages.
+             */
+            runs_decided: number;
+            /** Outages */
+            outages: components["schemas"]["NarrowedDocument"][];
         };
         /**
          * Outcome
@@ -8531,6 +8637,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MitigationsAnswer"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_game_days: {
+        parameters: {
+            query?: {
+                /** @description Random seed. The same seed gives the same answer. */
+                seed?: number;
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
+                dataset?: string | null;
+                /** @description Id of a stored graph version, instead of the newest of the dataset. */
+                version?: string | null;
+                /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
+                since?: string | null;
+                /** @description Only traces that start before this time (ISO 8601, or how long ago). */
+                until?: string | null;
+                /** @description Length of the window that ends at `until` (default: now), such as 15m or 7d. */
+                lookback?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GameDaysAnswer"];
                 };
             };
             /** @description A problem (RFC 9457). */

@@ -84,6 +84,7 @@ WITHOUT_CHANGES = {
     "PlaybookService.resolve",
     "PlaybookService.write",
     "ReceiverTest.run",
+    "SimulationService.game_days",
     "SimulationService.resolve",
     "SimulationService.result",
     "SimulationService.select",

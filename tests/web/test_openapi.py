@@ -47,6 +47,7 @@ PATHS = [
     "/api/analysis",
     "/api/audit/anchors",
     "/api/agents",
+    "/api/game-days",
     "/api/graph/diff",
     "/api/agents/{agent_id}",
     "/api/components/{component_id}",

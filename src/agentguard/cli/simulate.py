@@ -43,9 +43,19 @@ CompareOption = Annotated[
     ),
 ]
 
+GameDaysOption = Annotated[
+    bool,
+    typer.Option(
+        "--game-days",
+        help="Show which failures that were never seen would decide about most runs, over all"
+        " single outages, instead of simulating one.",
+    ),
+]
+
 if TYPE_CHECKING:
     from agentguard.accounts.principal import Principal
     from agentguard.bootstrap.app import App
+    from agentguard.graph.selection import GraphSelection
     from agentguard.settings import Settings
     from agentguard.simulation.service import Failure
 
@@ -53,6 +63,7 @@ EXAMPLES = examples(
     "agentguard simulate PaymentAgent",
     "agentguard simulate provider:openai",
     "agentguard simulate PaymentAgent --suggest",
+    "agentguard simulate --game-days",
     "agentguard simulate PaymentAgent gpt-4o-mini --method structural",
     "agentguard simulate PaymentAgent --mode errors:0.2",
     "agentguard simulate provider:openai --mode latency:10 --mode gpt-4o-mini=wrong_output:0.05",
@@ -77,6 +88,7 @@ def simulate(
     preview: PreviewOption = False,
     suggest: SuggestOption = False,
     compared: CompareOption = None,
+    game_days: GameDaysOption = False,
     full: FullOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
@@ -94,6 +106,9 @@ def simulate(
         _compare(settings, compared, components, output_format, full=full)
         return
     selection = selection_from_options(dataset, version, since, until, lookback)
+    if game_days:
+        _game_days(settings, selection, seed, components, output_format, full=full)
+        return
     failure = failure_from_options(components, groups, method, seed, selection, modes)
     if background and preview:
         raise typer.BadParameter("A job stores its result.", param_hint="--preview")
@@ -162,6 +177,38 @@ def _compare(
         print_json(document)
     else:
         print_report(comparison_parts(shown(document), full=full))
+
+
+def _game_days(
+    settings: Settings,
+    selection: GraphSelection,
+    seed: int,
+    components: list[str] | None,
+    output_format: Format,
+    *,
+    full: bool,
+) -> None:
+    """Print the failures to try on purpose."""
+    from agentguard.cli.opening import ask
+    from agentguard.cli.output import print_json, print_report, shown
+    from agentguard.cli.principal import os_user
+    from agentguard.cli.tables.game_days import game_days_parts
+    from agentguard.cli.tables.graph import names_by_id
+
+    if components:
+        raise typer.BadParameter("Name no component: all are tried.", param_hint="--game-days")
+
+    async def found(app: App) -> tuple[dict[str, Any], dict[str, Any]]:
+        selected = await app.graph.select(selection)
+        days = await app.simulations.game_days(os_user(), selected, seed=seed)
+        return days, await app.graph.overview(selected)
+
+    document, overview = ask(settings, found)
+    if output_format is Format.JSON:
+        print_json(document)
+    else:
+        names = names_by_id(shown(overview))
+        print_report(game_days_parts(shown(document), names, full=full))
 
 
 async def _simulated(

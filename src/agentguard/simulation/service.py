@@ -24,6 +24,7 @@ from agentguard.simulation.identity import catalog_digest, identify, linked
 from agentguard.simulation.model import Method, SimulationResult, Thresholds
 from agentguard.simulation.modes import OUTAGE, Mode, parse_choices
 from agentguard.simulation.naming import names_of
+from agentguard.simulation.outage_game_days import outage_game_days, outage_game_days_document
 from agentguard.simulation.shared_fate import is_group, members
 from agentguard.traces.window import TimeWindow
 
@@ -115,7 +116,7 @@ class JobQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SimulationService:
-    """Simulates failures. Every use needs the permission SIMULATE."""
+    """Simulates failures. Every use needs the permission SIMULATE, `game_days` only READ."""
 
     selector: GraphSelector
     catalog: Catalog | None
@@ -172,6 +173,20 @@ class SimulationService:
         actor.require(Permission.SIMULATE)
         runs = await self.selector.runs(failure.selected)
         return await asyncio.to_thread(self._simulate, failure, runs)
+
+    async def game_days(
+        self, actor: Principal, selected: SelectedGraph, *, seed: int = 0
+    ) -> dict[str, Any]:
+        """Return the document of the failures to try; takes up to a minute for large graphs.
+
+        Raises PermissionDeniedError, NoGraphError.
+        """
+        actor.require(Permission.READ)
+        runs = await self.selector.runs(selected)
+        found = await asyncio.to_thread(
+            outage_game_days, selected.graph, runs, seed=seed, catalog=self.catalog
+        )
+        return origin_of(selected) | outage_game_days_document(found, seed)
 
     async def submit(self, actor: Principal, failure: Failure) -> Job:
         """Store a job that simulates the failure; raise as `resolve`, and TooManyJobsError.

@@ -1,11 +1,11 @@
-"""Documents about mitigations."""
+"""Documents about mitigations and game days."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from agentguard.simulation.mitigations import MitigationKind
-from agentguard.web.schemas.common import Document, Origin
+from agentguard.web.schemas.common import Document, Origin, Share
 
 
 class MitigationDocument(Document):
@@ -27,3 +27,38 @@ class MitigationsAnswer(Origin):
     mitigations: list[MitigationDocument]
     currency: str | None
     note: str | None = Field(description="Why there are none.")
+
+
+class NarrowedDocument(Document):
+    """An outage about which a game day tells."""
+
+    component: str
+    runs_decided: float = Field(description="Expected runs lost that lie between both answers.")
+    runs_lost_if_survived: float | None
+    runs_lost_if_not: float | None
+    narrows: Share = Field(description="Of the variance of the runs lost.")
+
+
+class OutageGameDayDocument(Document):
+    """A failure to try: take the target away from the source once."""
+
+    source: str
+    target: str
+    standby: str | None = Field(
+        description="Declared to take over for the target, and never seen to; otherwise null."
+    )
+    survives: float = Field(
+        description="Probability that the source survives, or that the standby takes over."
+    )
+    runs_decided: float = Field(description="The sum over its outages.")
+    outages: list[NarrowedDocument]
+
+
+class GameDaysAnswer(Origin):
+    """Failures to try, those that decide about most runs first."""
+
+    seed: int
+    components: int = Field(description="In the graph.")
+    outages_simulated: int = Field(description="Those of the most invoked components.")
+    game_days: list[OutageGameDayDocument]
+    reason: str | None = Field(description="Why there are none.")
