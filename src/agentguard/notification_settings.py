@@ -1,4 +1,4 @@
-"""Settings of notifications, read from the environment and .env."""
+"""Settings of detected incidents and of notifications, read from the environment and .env."""
 
 from __future__ import annotations
 
@@ -22,11 +22,21 @@ _SECRET_BYTES = range(24, 65)
 
 
 class NotificationSettings(ServiceSettings):
-    """Who is told about incidents.
+    """Which conditions open incidents, and who is told about incidents.
 
     The docstrings of the fields appear in docs/settings.md.
     """
 
+    incident_error_share: float | None = Field(default=None, gt=0, le=1)
+    """An incident is opened once so many of one caller's calls of a component fail in the live
+    graph: 0.2 is every fifth. Unset: none is.
+    """
+    incident_error_calls: int = Field(default=20, ge=1)
+    """Calls that the caller made at least, before that happens."""
+    incident_shadow_agents: bool = False
+    """Whether an incident is opened when an agent appears in the live graph that the catalog does
+    not declare.
+    """
     webhook_url: SecretStr | None = None
     """URL of your own that notifications about incidents are posted to; see
     [notifications.md](notifications.md). It is never shown beyond its host.

@@ -25,6 +25,7 @@ from agentguard.bootstrap.app import PERMISSIONS, App, Serving
 from agentguard.bootstrap.audit_health import audit_parts
 from agentguard.bootstrap.auditing import sequenced_at_last, witnesses_of
 from agentguard.bootstrap.broker import dispatcher_of, embedded_runner
+from agentguard.bootstrap.conditions import condition_watch
 from agentguard.bootstrap.health_checks import (
     broker_part,
     database_part,
@@ -349,6 +350,7 @@ def _live_graph(
         compactor.compacted,
         turn,
         summary=LiveSummary(unit_of_work, app.scans.clock),
+        watch=condition_watch(app),
     )
 
 

@@ -98,22 +98,31 @@ def note(incident: Incident, text: str, *, now: int) -> Change:
 def detect_again(incident: Incident, condition: DetectedCondition, *, now: int) -> Change | None:
     """Return the incident with what its condition affects by now; None if that is all known.
 
-    The severity only rises: that it falls is for people to say.
+    A condition that had ended holds again. The severity only rises: that it falls is for people to
+    say.
     """
-    grown, told = _grown(incident, condition)
+    grown, told = _grown(_holding(incident, condition.key), condition)
     if grown == incident:
         return None
-    details = {"condition": condition.key, **told, "facts": dict(condition.facts)}
+    returned = {"returned": True} if condition.key in incident.cleared else {}
+    details = {"condition": condition.key, **told, **returned, "facts": dict(condition.facts)}
     return changed(grown, EventKind.SPREAD, now, details)
 
 
-def clear(incident: Incident, key: str, facts: Mapping[str, Any], *, now: int) -> Change:
-    """Return the incident, one of whose conditions no longer holds; its state stays.
+def clear(incident: Incident, key: str, facts: Mapping[str, Any], *, now: int) -> Change | None:
+    """Return the incident, one of whose conditions no longer holds; None if that is known.
 
-    Whether the cause is removed is for people to say.
+    The state stays: whether the cause is removed is for people to say.
     """
+    if key in incident.cleared:
+        return None
     told = {"condition": key, "facts": dict(facts)}
-    return changed(incident, EventKind.CONDITION_CLEARED, now, told)
+    cleared = replace(incident, cleared=(*incident.cleared, key))
+    return changed(cleared, EventKind.CONDITION_CLEARED, now, told)
+
+
+def _holding(incident: Incident, key: str) -> Incident:
+    return replace(incident, cleared=tuple(each for each in incident.cleared if each != key))
 
 
 def link_simulation(
@@ -167,6 +176,7 @@ def merge(duplicate: Incident, into: Incident, *, now: int) -> tuple[Change, Cha
     absorbing = replace(
         grown,
         conditions=tuple(dict.fromkeys((*into.conditions, *duplicate.conditions))),
+        cleared=tuple(dict.fromkeys((*into.cleared, *duplicate.cleared))),
         duplicates=(*into.duplicates, duplicate.id),
     )
     merged = replace(duplicate, merged_into=into.id, merged_at=max(now, duplicate.changed_at))

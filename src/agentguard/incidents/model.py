@@ -183,6 +183,8 @@ class Incident:
     """A person or team, as people write it."""
     conditions: tuple[str, ...] = ()
     """Keys of detected conditions; those of merged duplicates too."""
+    cleared: tuple[str, ...] = ()
+    """Those of them that no longer hold."""
     impact: Impact | None = None
     links: Links = field(default_factory=Links)
     playbook: Mapping[str, Any] | None = None

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.audit.recording import AuditTrail
@@ -65,25 +65,6 @@ class Report:
     note: str | None = None
     dataset: str | None = None
     """Where the names are looked up; see GraphSelection."""
-
-
-class Conditions(Protocol):
-    """The port through which detection opens incidents."""
-
-    async def detected(self, actor: Principal, condition: DetectedCondition) -> Incident:
-        """Return the incident of the condition; durable on return.
-
-        While an active incident has the condition, it is that one: what more is affected is added
-        to it, and nothing changes if that is known. Otherwise a new one is opened.
-        """
-
-    async def cleared(
-        self, actor: Principal, key: str, facts: Mapping[str, Any]
-    ) -> Incident | None:
-        """Note in the active incident of a condition that it no longer holds; durable on return.
-
-        The state stays. Returns None, and changes nothing, where no active incident has it.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +134,7 @@ class IncidentService:
         return await self._open(actor, opening)
 
     async def detected(self, actor: Principal, condition: DetectedCondition) -> Incident:
-        """See Conditions. Raises InvalidIncidentError."""
+        """See incidents.conditions.Conditions. Raises InvalidIncidentError."""
         actor.require(Permission.OPERATE)
         opening = open_detected(self._beginning(actor), condition)
 
@@ -169,7 +150,7 @@ class IncidentService:
     async def cleared(
         self, actor: Principal, key: str, facts: Mapping[str, Any]
     ) -> Incident | None:
-        """See Conditions."""
+        """See incidents.conditions.Conditions."""
         actor.require(Permission.OPERATE)
 
         async def work(stores: IncidentStores) -> Incident | None:
@@ -180,6 +161,10 @@ class IncidentService:
             return await record_change(stores, self.trail, actor, known, change)
 
         return await self._run(work)
+
+    async def holding(self) -> frozenset[str]:
+        """See incidents.conditions.Conditions."""
+        return await self.unit_of_work.read(lambda stores: stores.incidents.holding())
 
     async def move(
         self,

@@ -78,6 +78,9 @@ class IncidentStore(Protocol):
     async def active_of(self, condition: str) -> Incident | None:
         """Return the oldest active incident with this condition; None if there is none."""
 
+    async def holding(self) -> frozenset[str]:
+        """Return the keys of the conditions of active incidents that have not ended."""
+
     async def newest(self, wanted: IncidentFilter, limit: int) -> tuple[Incident, ...]:
         """Return the incidents opened last, newest first; those of one time by descending id.
 

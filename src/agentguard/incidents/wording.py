@@ -69,7 +69,9 @@ def _opened(told: Mapping[str, Any]) -> str:
 
 def _grown(told: Mapping[str, Any]) -> str:
     added = [*told["components"], *told["workflows"]]
-    parts = [f"adds {_named(added)}"] if added else []
+    parts = ["holds again"] if told.get("returned") else []
+    if added:
+        parts.append(f"adds {_named(added)}")
     if told["from"] != told["to"]:
         parts.append(f"raises the severity from {told['from']} to {told['to']}")
     return " and ".join(parts) or "adds nothing new"

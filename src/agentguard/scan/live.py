@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import structlog
@@ -60,6 +61,16 @@ class LiveLimits:
     """Of more spans in the window, those received last are used."""
 
 
+class VersionWatch(Protocol):
+    """What follows from a new version of the live graph."""
+
+    async def look(self, version: GraphVersion) -> None:
+        """Act on this version; after an error, the newest one is shown again."""
+
+    def forget(self) -> None:
+        """Forget what is known: another process computes the live graph."""
+
+
 @dataclass(slots=True)
 class LiveGraph:
     """Keeps the newest version of `live` equal to the window's graph, in one of all processes.
@@ -84,6 +95,10 @@ class LiveGraph:
     """Why the last attempt failed; None if it succeeded."""
     summary: LiveSummary | None = None
     """None: refreshes leave nothing in the audit log."""
+    watch: VersionWatch | None = None
+    """None: nothing follows."""
+    _unwatched: GraphVersion | None = field(default=None, init=False)
+    """The newest version, until `watch` has looked at it."""
     _key: str = field(default="", init=False)
     _cpu_seconds: float = field(default=0.0, init=False)
     """What the last computation took."""
@@ -142,6 +157,7 @@ class LiveGraph:
         """Make the graph of the spans that were stored at this time (ns) the newest version."""
         version = GraphVersion(sortable_id(now), LIVE, now, done.graph)
         self.graphs.unstored.add(Computed(version, done.runs))
+        self._unwatched = version
         if self.summary is not None:
             self.summary.count(version)
         if time.monotonic() - self._stored_at >= self.limits.store_seconds:
@@ -207,6 +223,9 @@ class LiveGraph:
 
     async def _leave_to_others(self) -> None:
         self.graphs.unstored.clear()
+        self._unwatched = None
+        if self.watch is not None:
+            self.watch.forget()
         if self.graph is not None:
             self.graph, self._key = None, ""
             await self.workers.run(IncrementalGraph.forget)
@@ -215,10 +234,16 @@ class LiveGraph:
         self.graphs.unstored.store = self.store
         await self.workers.run(_start)
         await without_damaged(self.spans, self.refresh)
+        await self._look()
         if time.monotonic() - self._stored_at >= self.limits.store_seconds:
             await self._store_newest()
         await self._summarise(only_if_due=True)
         await self.turn.done()
+
+    async def _look(self) -> None:
+        if self.watch is not None and self._unwatched is not None:
+            await self.watch.look(self._unwatched)
+        self._unwatched = None
 
 
 def rest_seconds(cpu_seconds: float, share: float) -> float:

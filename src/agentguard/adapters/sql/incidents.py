@@ -40,6 +40,7 @@ _RESOLVED = (
     & incidents.c.state.in_([State.RESOLVED.value, State.REVIEWED.value])
     & incidents.c.merged.is_(False)
 )
+_ACTIVE = incidents.c.state.in_([state.value for state in ACTIVE]) & incidents.c.merged.is_(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +77,17 @@ class SqlIncidentStore:
         table = incidents.c
         wanted = (
             select(table.document, table.playbook)
-            .where(
-                table.state.in_([state.value for state in ACTIVE]),
-                table.merged.is_(False),
-                _is_about(_CONDITION, condition),
-            )
+            .where(_ACTIVE, _is_about(_CONDITION, condition))
             .order_by(table.created_at, table.id)
         )
         row = (await self.connection.execute(wanted.limit(1))).mappings().first()
         return None if row is None else _incident(row)
+
+    async def holding(self) -> frozenset[str]:
+        theirs = select(incident_subjects.c.incident).where(incident_subjects.c.kind == _CONDITION)
+        wanted = select(incidents.c.document).where(_ACTIVE, incidents.c.id.in_(theirs))
+        found = [_incident(row) for row in (await self.connection.execute(wanted)).mappings()]
+        return frozenset(key for each in found for key in {*each.conditions} - {*each.cleared})
 
     async def newest(self, wanted: IncidentFilter, limit: int) -> tuple[Incident, ...]:
         table = incidents.c
