@@ -647,6 +647,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/incidents/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Incident Stream
+         * @description Stream events `incidents`: at once, then whenever an incident is opened, changed or deleted.
+         *
+         *     Changes that follow each other closely may be one event.
+         */
+        get: operations["stream_incident_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/incidents": {
         parameters: {
             query?: never;
@@ -7657,6 +7679,22 @@ export interface components {
             graph_version: string;
         };
         /**
+         * IncidentsEvent
+         * @description Data of the event `incidents`: an incident was opened, changed or deleted.
+         */
+        IncidentsEvent: {
+            /**
+             * Incidents
+             * @description Stored ones, merged duplicates too.
+             */
+            incidents: number;
+            /**
+             * Changed At
+             * @description Of the last change; null without incidents.
+             */
+            changed_at: string | null;
+        };
+        /**
          * ActorData
          * @description Who acted.
          */
@@ -8942,6 +8980,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StoredSimulationDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream_incident_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
                 };
             };
             /** @description A problem (RFC 9457). */

@@ -235,6 +235,21 @@ async def test_lists_are_filtered_and_paged(tmp_path, server):
     assert (bad.status_code, bad.json()["code"]) == (400, "bad-cursor")
 
 
+async def test_the_stamp_differs_after_each_change(tmp_path, server):
+    async with serving(tmp_path, server) as (app, client):
+        stamps = [await app.incident_views.stamp()]
+        made = await report(client, components=["a"])
+        stamps.append(await app.incident_views.stamp())
+        await app.incidents.move(TESTER, made["id"], State.RESOLVED)
+        stamps.append(await app.incident_views.stamp())
+        unit_of_work = app.retention.kept.unit_of_work
+        await unit_of_work.run(lambda stores: stores.incidents.delete([made["id"]]))
+        stamps.append(await app.incident_views.stamp())
+
+    assert [(each.incidents, each.changes) for each in stamps] == [(0, 0), (1, 1), (1, 2), (0, 0)]
+    assert stamps[0] == stamps[3]
+
+
 async def test_a_condition_has_one_active_incident_at_a_time(tmp_path, server):
     async with serving(tmp_path, server) as (app, _):
         found = await asyncio.gather(

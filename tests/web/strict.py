@@ -18,7 +18,12 @@ from jsonschema import Draft202012Validator
 from agentguard.web.app import new_api
 
 JSON_TYPES = ("application/json", "application/problem+json")
-EVENTS = {"graph": "GraphEvent", "progress": "JobSummary", "end": "JobSummary"}
+EVENTS = {
+    "graph": "GraphEvent",
+    "incidents": "IncidentsEvent",
+    "progress": "JobSummary",
+    "end": "JobSummary",
+}
 """Name of an event → schema of its data."""
 
 

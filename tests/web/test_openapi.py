@@ -106,7 +106,7 @@ PATHS = [
 KEY = "open-sesame"
 AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
 
-STREAMS = ["/api/events"]
+STREAMS = ["/api/events", "/api/incidents/stream"]
 """They do not end of themselves."""
 
 

@@ -56,6 +56,18 @@ class IncidentFilter:
     before: IncidentCursor | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class IncidentsStamp:
+    """What differs whenever an incident was opened, changed or deleted."""
+
+    incidents: int
+    """Stored ones, merged duplicates too."""
+    changes: int
+    """The sum of their versions."""
+    changed_at: int
+    """ns since the epoch: of the last change; 0 without incidents."""
+
+
 class IncidentStore(Protocol):
     """Incidents by id, each with its timeline.
 
@@ -86,6 +98,8 @@ class IncidentStore(Protocol):
 
         Without their playbooks, which may be large.
         """
+
+    async def stamp(self) -> IncidentsStamp: ...
 
     async def resolved_of(self, component: str, limit: int) -> tuple[Incident, ...]:
         """Return the resolved or reviewed incidents with a playbook that affect a component.

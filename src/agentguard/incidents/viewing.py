@@ -19,7 +19,7 @@ from agentguard.incidents.documents import (
 from agentguard.incidents.model import Event, Incident
 from agentguard.incidents.post_mortem import post_mortem
 from agentguard.incidents.proofs import proof_of
-from agentguard.incidents.store import IncidentFilter, IncidentStore
+from agentguard.incidents.store import IncidentFilter, IncidentsStamp, IncidentStore
 from agentguard.simulation.storage.store import SimulationStore
 from agentguard.unit_of_work import UnitOfWork
 
@@ -59,6 +59,10 @@ class IncidentViews:
         """Return the document of the incidents opened last, newest first."""
         found = await self.unit_of_work.read(lambda s: s.incidents.newest(wanted, limit))
         return page_document(found, limit)
+
+    async def stamp(self) -> IncidentsStamp:
+        """Return what differs whenever any incident has changed."""
+        return await self.unit_of_work.read(lambda s: s.incidents.stamp())
 
     async def incident(self, incident_id: str) -> Incident:
         """Return the incident alone."""

@@ -45,6 +45,7 @@ from agentguard.web.routes import (
     graph,
     handover,
     health,
+    incident_stream,
     incidents,
     jobs,
     keys,
@@ -64,6 +65,7 @@ from agentguard.web.routes import (
 )
 from agentguard.web.schemas.audit import VerifyRequest
 from agentguard.web.schemas.graph import GraphEvent
+from agentguard.web.schemas.incidents import IncidentsEvent
 from agentguard.web.security_headers import SecurityHeaders
 from agentguard.web.state import AppState
 from agentguard.web.streams import Streams
@@ -87,6 +89,7 @@ _ROUTES = (
     catalog,
     simulate,
     simulations,
+    incident_stream,  # before the path of one incident
     incidents,
     notifications,
     playbook,
@@ -98,7 +101,7 @@ _ROUTES = (
     users,
     log,
 )
-_MODELS = (Problem, GraphEvent, VerifyRequest)
+_MODELS = (Problem, GraphEvent, IncidentsEvent, VerifyRequest)
 """Models that no route has as its response or parameter."""
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "default": {

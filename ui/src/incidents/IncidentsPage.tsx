@@ -7,7 +7,7 @@ import { SEVERITIES, Severity, type SeverityName } from '../parts/Severity'
 import { Failure, Waiting } from '../parts/states'
 import { useSteady } from '../parts/steady'
 import { Text } from '../parts/Text'
-import { ACTIVE, STATES, useIncidents, type IncidentRecord, type ListQuery, type State } from './api'
+import { ACTIVE, STATES, useChanges, useIncidents, type IncidentRecord, type ListQuery, type State } from './api'
 import { IncidentPage } from './IncidentPage'
 import { OpenPage } from './OpenPage'
 
@@ -19,6 +19,7 @@ const VIEWS: Record<string, { words: string; states: State[] }> = {
 
 export function IncidentsPage() {
   const { params } = useView()
+  useChanges()
   const id = params.get('id')
   if (id) return <IncidentPage key={id} id={id} />
   return params.has('open') ? <OpenPage /> : <List />

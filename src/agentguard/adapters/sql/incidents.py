@@ -27,7 +27,7 @@ from agentguard.incidents.errors import IncidentChangedError, UnknownIncidentErr
 from agentguard.incidents.feedback import effectiveness
 from agentguard.incidents.model import ACTIVE, Event, EventKind, Incident
 from agentguard.incidents.states import State
-from agentguard.incidents.store import IncidentFilter
+from agentguard.incidents.store import IncidentFilter, IncidentsStamp
 from agentguard.kernel.stable_json import stable_json
 from agentguard.retention.policy import Item
 
@@ -94,6 +94,12 @@ class SqlIncidentStore:
         statement = _filtered(wanted).order_by(table.created_at.desc(), table.id.desc())
         rows = (await self.connection.execute(statement.limit(limit))).mappings()
         return tuple(_incident(row) for row in rows)
+
+    async def stamp(self) -> IncidentsStamp:
+        table = incidents.c
+        wanted = select(func.count(), func.sum(table.version), func.max(table.changed_at))
+        number, versions, changed_at = (await self.connection.execute(wanted.where(_OURS))).one()
+        return IncidentsStamp(number, int(versions or 0), changed_at or 0)
 
     async def resolved_of(self, component: str, limit: int) -> tuple[Incident, ...]:
         table = incidents.c

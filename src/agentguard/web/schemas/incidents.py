@@ -336,3 +336,10 @@ class LinkRequest(RequestBody):
         if (self.simulation is None) is (self.playbook is None):
             raise ValueError("must have either simulation or playbook")
         return self
+
+
+class IncidentsEvent(Document):
+    """Data of the event `incidents`: an incident was opened, changed or deleted."""
+
+    incidents: int = Field(description="Stored ones, merged duplicates too.")
+    changed_at: Time | None = Field(description="Of the last change; null without incidents.")
