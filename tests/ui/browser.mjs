@@ -113,6 +113,10 @@ await look(PAGES)
   await page.waitForFunction(() => document.querySelector('.actions textarea').value === '')
   await page.getByRole('button', { name: 'Write and link it' }).press('Enter')
   await page.getByText('Linked to this incident').waitFor()
+  const judged = page.locator('.steps > li').nth(1).getByRole('button', { name: 'Yes', exact: true })
+  await judged.press('Enter')
+  await page.waitForFunction((each) => each.getAttribute('aria-pressed') === 'true', await judged.elementHandle())
+  const measured = await page.getByText('neither mitigated nor resolved').textContent()
   await page.getByRole('button', { name: 'Note that it is done' }).first().press('Enter')
   await page.getByText('Noted in the timeline').waitFor()
   await page.getByRole('button', { name: 'Show the draft' }).press('Enter')
@@ -120,7 +124,7 @@ await look(PAGES)
   await page.getByText('Step 1 done: ').first().waitFor()
   const timeline = await page.locator('.timeline li b').allTextContents()
   tell('incident', {
-    wrong: wrong.filter((each) => !each.includes('412')), id, offered, conflict, kept, ownerBefore, draft, timeline,
+    wrong: wrong.filter((each) => !each.includes('412')), id, offered, conflict, kept, ownerBefore, draft, timeline, measured,
     impact: await page.textContent('.impact'), answer: simulated.answer,
   })
   await close()

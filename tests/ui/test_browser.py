@@ -135,11 +135,15 @@ def test_an_incident_is_opened_from_a_simulation_and_worked_on_by_keyboard(found
     assert stored["playbook"] is not None
     assert incident["timeline"] == [
         "Noted",
+        "Feedback given",
         "Playbook linked",
         "Acknowledged",
         "Assigned",
         "Opened",
     ]
+    assert [each["helped"] for each in stored["feedback"]] == ["yes"]
+    assert stored["feedback"][0]["step"] == stored["playbook"]["steps"][1]["id"]
+    assert incident["measured"].startswith("Nothing to compare yet")
     assert incident["draft"].startswith("# Post-mortem: gpt")
 
 

@@ -11,6 +11,7 @@ import { Text } from '../parts/Text'
 import { Affected, Links } from './Affected'
 import { STATES, useIncident, type Incident, type State } from './api'
 import { Actions } from './Actions'
+import { Measured } from './Measured'
 import { PlaybookPanel } from './Playbook'
 import { PostMortem } from './PostMortem'
 import { Timeline } from './Timeline'
@@ -68,6 +69,7 @@ function Details({ incident: i, take }: { incident: Incident; take: (now?: Incid
             {i.impact && i.impact.workflows.length > 0 && <Lost of={i.impact.workflows} />}
             <Affected incident={i} />
           </div>
+          <Measured incident={i} take={take} />
           <Links incident={i} />
         </div>
         <div>

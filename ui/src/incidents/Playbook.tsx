@@ -8,7 +8,7 @@ import { about, count, duration, milliseconds, plural, time } from '../parts/num
 import { Failure, Waiting } from '../parts/states'
 import { Text } from '../parts/Text'
 import { Refused } from './Actions'
-import { linkPlaybook, note, useChange, type Incident } from './api'
+import { giveFeedback, linkPlaybook, note, useChange, type Helped, type Incident } from './api'
 
 type Playbook = Schemas['PlaybookDocument']
 type Step = Schemas['PlaybookStepDocument']
@@ -96,6 +96,22 @@ function Origin({ playbook }: { playbook: Playbook }) {
   return <>Deterministic: <Text of={r.model} /> was asked, and its answer was {r.state}. {r.reason && <Text of={r.reason} />}</>
 }
 
+const ANSWERS: Record<Helped, string> = { yes: 'Yes', no: 'No', unclear: 'Unclear' }
+
+/** Whether a step of the linked playbook helped, as people say it. */
+function Feedback({ step, incident, take, mayOperate }: Props & { step: Step; mayOperate: boolean }) {
+  const giving = useChange(incident.id, take)
+  const given = incident.feedback.find((each) => each.step === step.id)
+  if (!mayOperate) return given ? <p className="note">Did it help? {ANSWERS[given.helped]}, says <Text of={given.by} />.</p> : null
+  return (
+    <fieldset className="helped" disabled={giving.isPending}>
+      <legend>Did it help?</legend>
+      <div className="segments">{(Object.keys(ANSWERS) as Helped[]).map((helped) => <button key={helped} type="button" aria-pressed={given?.helped === helped} onClick={() => giving.mutate(() => giveFeedback(incident, step.id, helped))}>{ANSWERS[helped]}</button>)}</div>
+      {giving.error && <Failure error={giving.error} />}
+    </fieldset>
+  )
+}
+
 interface StepProps extends Props {
   step: Step
   number: number
@@ -133,6 +149,8 @@ function StepItem({ step, number, incident, take, mayOperate, graph }: StepProps
       </dl>
       {mayOperate && <button type="button" disabled={noting.isPending || noting.isSuccess} onClick={() => noting.mutate(() => note(incident, `Step ${number} done: ${step.title}`))}>{noting.isSuccess ? 'Noted in the timeline' : 'Note that it is done'}</button>}
       {noting.error && <Failure error={noting.error} />}
+      {step.past && <p className="note">Helped in {count(step.past.helped)} of {plural(step.past.judged, 'past incident')}{step.past.measured > 0 && <>; the error share fell in {count(step.past.fell)} of {count(step.past.measured)} measured</>}.</p>}
+      {incident.playbook && <Feedback step={step} incident={incident} take={take} mayOperate={mayOperate} />}
     </li>
   )
 }

@@ -6,6 +6,7 @@ import { answered, api, follow, Problem, type Schemas } from '../api/client'
 export type Incident = Schemas['IncidentDocument']
 export type IncidentRecord = Schemas['IncidentRecordDocument']
 export type State = Incident['state']
+export type Helped = Incident['feedback'][number]['helped']
 export type IncidentEvent = Schemas['IncidentEventDocument']
 
 /** How often an open page asks whether there is something newer, should the stream say nothing. */
@@ -99,6 +100,11 @@ export const linkSimulation = (i: Incident, simulation: string) =>
   answered<Incident>(api.POST('/api/incidents/{incident_id}/links', { params: at(i), body: { simulation } }))
 export const merge = (i: Incident, into: string) =>
   answered<Incident>(api.POST('/api/incidents/{incident_id}/merge', { params: at(i), body: { into } }))
+export const measure = (i: Incident) =>
+  answered<Incident>(api.POST('/api/incidents/{incident_id}/measure', { params: at(i) }))
+/** Replaces earlier feedback on the same step only, so it names no version. */
+export const giveFeedback = (i: Incident, step: string, helped: Helped) =>
+  answered<Incident>(api.POST('/api/incidents/{incident_id}/feedback', { params: { path: { incident_id: i.id } }, body: { step, helped } }))
 /** A note overwrites nothing, so it names no version. */
 export const note = (i: Incident, text: string) =>
   answered<Incident>(api.POST('/api/incidents/{incident_id}/events', { params: { path: { incident_id: i.id } }, body: { note: text } }))
