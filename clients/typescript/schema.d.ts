@@ -5137,7 +5137,7 @@ export interface components {
             after: components["schemas"]["CallsDocument"];
             /**
              * Fell
-             * @description Whether the error share fell; null: a window has no calls.
+             * @description Whether the error share fell; null if a window has no calls.
              */
             fell: boolean | null;
         };
@@ -5645,12 +5645,12 @@ export interface components {
             judged: number;
             /**
              * Fell
-             * @description Of these, incidents whose measured error share fell.
+             * @description Of the judged incidents, those whose error share fell.
              */
             fell: number;
             /**
              * Measured
-             * @description Of these, incidents whose error share was measured.
+             * @description Of the judged incidents, those with an error share measured before and after.
              */
             measured: number;
             /**

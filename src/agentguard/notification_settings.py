@@ -28,14 +28,13 @@ class NotificationSettings(ServiceSettings):
     """
 
     incident_error_share: float | None = Field(default=None, gt=0, le=1)
-    """An incident is opened once so many of one caller's calls of a component fail in the live
-    graph: 0.2 is every fifth. Unset: none is.
+    """Open an incident when at least this share of one caller's calls of a component fails in the
+    live graph; 0.2 is 20 %. Unset: failing calls open no incident.
     """
     incident_error_calls: int = Field(default=20, ge=1)
-    """Calls that the caller made at least, before that happens."""
+    """Minimum number of calls of that caller; with fewer, no incident is opened."""
     incident_shadow_agents: bool = False
-    """Whether an incident is opened when an agent appears in the live graph that the catalog does
-    not declare.
+    """Open an incident when an agent that the catalog does not declare appears in the live graph.
     """
     webhook_url: SecretStr | None = None
     """URL of your own that notifications about incidents are posted to; see

@@ -154,8 +154,8 @@ async def _sequenced_until(place: Place, moment: Moment) -> None:
         if moment is Moment.BEFORE_SIGNING:
             sequencer = replace(sequencer, key=DyingKey(key.name, key.seed))
         else:
-            dying = DyingMemory(memory, writes=moment is Moment.REMEMBERED)
-            sequencer = replace(sequencer, memory=dying)
+            fatal = DyingMemory(memory, writes=moment is Moment.REMEMBERED)
+            sequencer = replace(sequencer, memory=fatal)
         await sequencer.run_once()
 
 

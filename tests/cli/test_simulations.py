@@ -61,9 +61,23 @@ def test_two_simulations_are_compared():
     assert f"Runs lost: {count(a['blast_radius']['runs_lost'])} in a" in compared.stdout
 
 
+def test_game_days_start_with_what_to_try_first():
+    found = document("simulate", "--game-days")
+    shown = " ".join(agentguard("simulate", "--game-days").stdout.split())
+    first = found["game_days"][0]
+
+    assert shown.startswith("Try first: take ")
+    assert f"{found['outages_simulated']} single outages simulated" in shown
+    assert first["runs_decided"] == max(day["runs_decided"] for day in found["game_days"])
+    assert document("simulations")["simulations"] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("simulate", "PaymentAgent", "--game-days"), "no component"),
+        (("simulate", "--game-days", "--mode", "errors:0.2"), "mode"),
+        (("simulate", "--game-days", "--background"), "--background"),
         (("simulate", "PaymentAgent", "--preview", "--background"), "A job stores its result."),
         (("simulate", "PaymentAgent", "--compare", "a", "b"), "no component"),
     ],

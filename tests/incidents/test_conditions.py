@@ -46,7 +46,7 @@ def test_one_condition_names_the_component_and_only_its_failing_callers():
 
     assert found.key == KEY
     assert [each.id for each in found.components] == [MODEL.id, CALLER.id]
-    assert found.title == "31 % of the calls of gpt-4o-mini fail"
+    assert found.title == "31 % of the calls of gpt-4o-mini by Caller fail"
     assert found.facts == {"calls": 100, "errors": 31}
 
 

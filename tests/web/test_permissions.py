@@ -74,6 +74,10 @@ def test_only_health_checks_what_signs_in_and_pages_without_data_are_public():
     assert {path for _, path in PUBLIC} == HEALTH_PATHS | SIGN_IN_PATHS | pages
 
 
+SIMULATING = ("/api/simulations/{simulation_id}", "/api/game-days")
+"""Routes that simulate to answer a GET, which costs as much as a simulation."""
+
+
 @pytest.mark.parametrize(("method", "path", "permission"), GUARDED)
 def test_permissions_follow_what_a_route_does(method, path, permission):
     expected = {
@@ -90,7 +94,7 @@ def test_permissions_follow_what_a_route_does(method, path, permission):
     if path.startswith(("/api/keys", "/api/users")):
         assert permission is Permission.ADMIN
         return
-    if path == "/api/simulations/{simulation_id}":  # repeats it, which costs as much
+    if path in SIMULATING:
         assert permission is Permission.SIMULATE
         return
     changing = next((expected[each] for each in expected if path.startswith(each)), None)

@@ -13,7 +13,7 @@ from agentguard.incidents.watching import ConditionWatch
 
 
 def condition_watch(app: App) -> ConditionWatch | None:
-    """Return what watches the live graph; None where the settings name no condition."""
+    """Return the watch of the live graph; None if no condition is configured."""
     settings = app.settings
     share, calls = settings.incident_error_share, settings.incident_error_calls
     if share is None and not settings.incident_shadow_agents:

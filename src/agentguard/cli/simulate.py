@@ -107,7 +107,8 @@ def simulate(
         return
     selection = selection_from_options(dataset, version, since, until, lookback)
     if game_days:
-        _game_days(settings, selection, seed, components, output_format, full=full)
+        _refuse_beside_game_days(components, groups, modes, method, background, preview, suggest)
+        _game_days(settings, selection, seed, output_format, full=full)
         return
     failure = failure_from_options(components, groups, method, seed, selection, modes)
     if background and preview:
@@ -179,11 +180,20 @@ def _compare(
         print_report(comparison_parts(shown(document), full=full))
 
 
+def _refuse_beside_game_days(*options: object) -> None:
+    """Raise BadParameter if any of these options is given."""
+    if any(options):
+        raise typer.BadParameter(
+            "All single outages are replayed and nothing is stored: give no component, group,"
+            " mode, method, --background, --preview or --suggest.",
+            param_hint="--game-days",
+        )
+
+
 def _game_days(
     settings: Settings,
     selection: GraphSelection,
     seed: int,
-    components: list[str] | None,
     output_format: Format,
     *,
     full: bool,
@@ -194,9 +204,6 @@ def _game_days(
     from agentguard.cli.principal import os_user
     from agentguard.cli.tables.game_days import game_days_parts
     from agentguard.cli.tables.graph import names_by_id
-
-    if components:
-        raise typer.BadParameter("Name no component: all are tried.", param_hint="--game-days")
 
     async def found(app: App) -> tuple[dict[str, Any], dict[str, Any]]:
         selected = await app.graph.select(selection)

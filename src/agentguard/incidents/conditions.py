@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from agentguard.accounts.principal import Principal
 from agentguard.discovery.kinds import ComponentKind
@@ -12,11 +12,13 @@ from agentguard.graph.model import Component, Dependency, Graph
 from agentguard.graph.significance import wilson
 from agentguard.incidents.model import Affected, DetectedCondition, Incident
 from agentguard.simulation.severities import Severity
-from agentguard.simulation.wording import percent
+from agentguard.simulation.wording import first, percent
 
 ERROR_SHARE = "error_share"
 SHADOW_AGENT = "shadow_agent"
 """Kinds of incidents that these conditions open."""
+_MOST_NAMED = 3
+"""Callers in a title."""
 
 
 class Conditions(Protocol):
@@ -68,8 +70,8 @@ class ErrorShareRule:
     share: float
     """Failed calls of all calls of one caller, 0 to 1."""
     calls: int
-    """Fewer calls than this begin nothing."""
-    prefix: str = "error-share:"
+    """Minimum number of calls of that caller; with fewer, no condition begins."""
+    prefix: ClassVar[str] = "error-share:"
 
     def begun(self, graph: Graph) -> Iterable[DetectedCondition]:
         known = {each.id: each for each in graph.components}
@@ -80,7 +82,7 @@ class ErrorShareRule:
 
     def ended(self, graph: Graph, key: str) -> Mapping[str, Any] | None:
         target = key.removeprefix(self.prefix)
-        edges = _by_target(graph.dependencies).get(target, [])
+        edges = _by_target(d for d in graph.dependencies if d.target == target).get(target, [])
         if any(edge.errors and self._may_fail(edge) for edge in edges):
             return None
         return _counts(edges)
@@ -101,10 +103,11 @@ class ErrorShareRule:
         counts = _counts(failing)
         share = percent(counts["errors"] / counts["calls"])
         callers = [known[edge.source] for edge in failing if edge.source in known]
+        by = first([each.name for each in callers], _MOST_NAMED, "caller")
         return DetectedCondition(
             key=f"{self.prefix}{target}",
             kind=ERROR_SHARE,
-            title=f"{share} % of the calls of {known[target].name} fail",
+            title=f"{share} % of the calls of {known[target].name} by {by} fail",
             severity=Severity.MEDIUM,
             components=tuple(_affected(each) for each in (known[target], *callers)),
             workflows=_started_by(graph, {each.id for each in callers}),
@@ -118,7 +121,7 @@ class ShadowAgentRule:
 
     shadows: Mapping[str, str]
     """Id of each shadow agent of the graph → the reason."""
-    prefix: str = "shadow-agent:"
+    prefix: ClassVar[str] = "shadow-agent:"
 
     def begun(self, graph: Graph) -> Iterable[DetectedCondition]:
         for each in graph.components:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from agentguard.incidents.changes import NEXT
 from agentguard.incidents.feedback import effectiveness
+from agentguard.incidents.measuring import counted
 from agentguard.incidents.model import (
     Affected,
     Calls,
@@ -189,20 +190,14 @@ def _feedback(given: Feedback) -> Document:
 def _measured(measured: MeasuredRecovery) -> Document:
     return {
         "components": list(measured.components),
-        "before": _calls(measured.before),
-        "after": _calls(measured.after),
+        "before": _counted(measured.before),
+        "after": _counted(measured.after),
         "fell": measured.fell,
     }
 
 
-def _calls(counted: Calls) -> Document:
-    return {
-        "since": timestamp(counted.since),
-        "until": timestamp(counted.until),
-        "calls": counted.calls,
-        "failed": counted.failed,
-        "error_share": counted.error_share,
-    }
+def _counted(calls: Calls) -> Document:
+    return {**counted(calls), "error_share": calls.error_share}
 
 
 def _links(links: Links, around: Surroundings) -> Mapping[str, Any]:

@@ -25,12 +25,10 @@ def windows_of(incident: Incident, now: int) -> tuple[TimeWindow, TimeWindow]:
     at most a day. Raises NothingDoneError, IncidentMergedError.
     """
     check_not_merged(incident)
-    opened = incident.last_entered(State.OPEN)
     done = incident.last_entered(State.MITIGATED) or incident.last_entered(State.RESOLVED)
     if done is None:
         raise NothingDoneError(incident.id)
-    begun = incident.opened_at if opened is None else opened.at
-    before = TimeWindow(max(begun, done.at - _LONGEST), done.at)
+    before = TimeWindow(max(incident.begun_at, done.at - _LONGEST), done.at)
     return before, TimeWindow(done.at, min(now, done.at + _LONGEST))
 
 
@@ -61,14 +59,15 @@ def measure(
     found = MeasuredRecovery(components, before, after)
     if found == incident.measured:
         return None
-    told = {"components": list(components), "before": _told(before), "after": _told(after)}
+    told = {"components": list(components), "before": counted(before), "after": counted(after)}
     return changed(replace(incident, measured=found), EventKind.MEASURED, now, told)
 
 
-def _told(counted: Calls) -> dict[str, Any]:
+def counted(calls: Calls) -> dict[str, Any]:
+    """Return what was counted in one window, for documents."""
     return {
-        "since": timestamp(counted.since),
-        "until": timestamp(counted.until),
-        "calls": counted.calls,
-        "failed": counted.failed,
+        "since": timestamp(calls.since),
+        "until": timestamp(calls.until),
+        "calls": calls.calls,
+        "failed": calls.failed,
     }

@@ -128,7 +128,7 @@ class Calls:
 
     @property
     def error_share(self) -> float | None:
-        """None: nothing was called, so nothing is known."""
+        """None if nothing was called."""
         return self.failed / self.calls if self.calls else None
 
 
@@ -206,6 +206,11 @@ class Incident:
     @property
     def opened_at(self) -> int:
         return self.states[0].at
+
+    @property
+    def begun_at(self) -> int:
+        """When it was opened last."""
+        return next(each.at for each in reversed(self.states) if each.state is State.OPEN)
 
     @property
     def opened_by(self) -> str:

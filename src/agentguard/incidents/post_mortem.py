@@ -65,8 +65,7 @@ def _head(incident: Incident) -> Iterator[str]:
 
 def _reached(incident: Incident) -> Mapping[str, str]:
     """Return when each later state was entered, and how long after the last opening."""
-    opened = incident.last_entered(State.OPEN)
-    begun = incident.opened_at if opened is None else opened.at
+    begun = incident.begun_at
     rows: dict[str, str] = {}
     if begun != incident.opened_at:
         rows["Reopened"] = _time(begun)

@@ -306,7 +306,7 @@ class IncidentService:
             actor,
             incident_id,
             found.version if expected is None else expected,
-            lambda now_found, now: measure(now_found, components, before, after, now=now),
+            lambda current, now: measure(current, components, before, after, now=now),
         )
 
     async def merge(

@@ -122,9 +122,9 @@ class PastUse:
     judged: int
     """Incidents in which somebody said that it helped, or that it did not."""
     fell: int
-    """Of these, incidents whose error share fell, as measured."""
+    """Of the judged incidents, those in which the measured error share fell."""
     measured: int
-    """Of these, incidents whose error share was measured before and after."""
+    """Of the judged incidents, those with an error share measured before and after."""
     incidents: tuple[str, ...]
     """Their ids, the newest first."""
 

@@ -28,28 +28,36 @@ def error_check(subject: str, errors: int, total: int, noun: str, seconds: float
     was = f"it was {percent(share)} % ({errors} of {total} {noun}) in the window"
     if share > _MOSTLY_FAILING:
         return f"{subject} well below {percent(share)} %: {was}, which may hold this failure."
-    upper = wilson(errors, total)[1]
-    if upper > _MOSTLY_FAILING:
+    limit, period = _limit(errors, total), _period(total, noun, seconds)
+    if _says_little(errors, total):
         few = f"only {total} {noun} in the window, {errors} failed"
-        return (
-            f"{subject} not above {percent(share)} % over {_period(total, noun, seconds)} ({few})."
-        )
-    return f"{subject} under {_ceiling(100 * upper)} % over {_period(total, noun, seconds)}; {was}."
+        return f"{subject} not above {limit} over {period} ({few})."
+    return f"{subject} under {limit} over {period}; {was}."
 
 
 def failure_check(name: str | None, errors: int, total: int) -> str:
-    """Return from which error share on it is a failure: above that which `error_check` allows.
+    """Return the error share above which it is a failure: the threshold of `error_check`.
 
-    So that nothing counts as failing and as recovered at once. `name`: None where it is clear.
+    No share counts as failing and as recovered at once. `name`: None where it is clear.
     """
     share = errors / total
     subject = "the error share" if name is None else f"the error share of {name}"
     usual = f"usual: {percent(share)} %, {errors} of {total} calls in the window"
-    upper = wilson(errors, total)[1]
     if share > _MOSTLY_FAILING:
         return f"{subject} is not well below {percent(share)} % ({usual})"
-    limit = f"{percent(share)} %" if upper > _MOSTLY_FAILING else f"{_ceiling(100 * upper)} %"
-    return f"{subject} is above {limit} ({usual})"
+    return f"{subject} is above {_limit(errors, total)} ({usual})"
+
+
+def _limit(errors: int, total: int) -> str:
+    """Return the largest share of failures that is usual, by so many calls."""
+    if _says_little(errors, total):
+        return f"{percent(errors / total)} %"
+    return f"{_ceiling(100 * wilson(errors, total)[1])} %"
+
+
+def _says_little(errors: int, total: int) -> bool:
+    """Return whether there are so few calls that most failing would be usual."""
+    return wilson(errors, total)[1] > _MOSTLY_FAILING
 
 
 def latency_check(subject: str, latency: Histogram, seconds: float | None) -> str:

@@ -68,7 +68,7 @@ class VersionWatch(Protocol):
         """Act on this version; after an error, the newest one is shown again."""
 
     def forget(self) -> None:
-        """Forget what is known: another process computes the live graph."""
+        """Drop cached state: another process computes the live graph from now on."""
 
 
 @dataclass(slots=True)

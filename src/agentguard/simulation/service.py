@@ -116,7 +116,7 @@ class JobQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SimulationService:
-    """Simulates failures. Every use needs the permission SIMULATE, `game_days` only READ."""
+    """Simulates failures. Every use needs the permission SIMULATE."""
 
     selector: GraphSelector
     catalog: Catalog | None
@@ -177,11 +177,11 @@ class SimulationService:
     async def game_days(
         self, actor: Principal, selected: SelectedGraph, *, seed: int = 0
     ) -> dict[str, Any]:
-        """Return the document of the failures to try; takes up to a minute for large graphs.
+        """Return the document of the failures to try; see outage_game_days for the time it takes.
 
         Raises PermissionDeniedError, NoGraphError.
         """
-        actor.require(Permission.READ)
+        actor.require(Permission.SIMULATE)
         runs = await self.selector.runs(selected)
         found = await asyncio.to_thread(
             outage_game_days, selected.graph, runs, seed=seed, catalog=self.catalog

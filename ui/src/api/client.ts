@@ -69,7 +69,7 @@ function problemOf(status: number, document: unknown): Problem {
 }
 
 /** Follow a stream of server-sent events until it ends; throws a Problem where it is refused. */
-export async function follow(path: string, tell: (event: string, data: unknown) => void, signal: AbortSignal) {
+async function follow(path: string, tell: (event: string, data: unknown) => void, signal: AbortSignal) {
   const response = await fetch(BASE + path, { headers: headers('GET'), signal })
   if (!response.ok || !response.body) throw problemOf(response.status, await response.json().catch(() => null))
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
@@ -81,6 +81,20 @@ export async function follow(path: string, tell: (event: string, data: unknown) 
     rest = parts.pop() ?? ''
     for (const part of parts) tellOne(part, tell)
   }
+}
+
+const AGAIN_AFTER = 5000
+
+/** Follow a stream until it is stopped, again whenever it breaks off; returns what stops it. */
+export function keepFollowing(path: string, tell: (event: string, data: unknown) => void): () => void {
+  const stop = new AbortController()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const run = () => {
+    const again = () => { if (!stop.signal.aborted) timer = setTimeout(run, AGAIN_AFTER) }
+    follow(path, tell, stop.signal).then(again, again)
+  }
+  run()
+  return () => { stop.abort(); clearTimeout(timer) }
 }
 
 function tellOne(part: string, tell: (event: string, data: unknown) => void) {

@@ -1,7 +1,7 @@
 // Questions and changes about incidents. A change names the version that it is based on.
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect } from 'react'
-import { answered, api, follow, Problem, type Schemas } from '../api/client'
+import { answered, api, keepFollowing, Problem, type Schemas } from '../api/client'
 
 export type Incident = Schemas['IncidentDocument']
 export type IncidentRecord = Schemas['IncidentRecordDocument']
@@ -11,24 +11,13 @@ export type IncidentEvent = Schemas['IncidentEventDocument']
 
 /** How often an open page asks whether there is something newer, should the stream say nothing. */
 const EVERY = 15_000
-const AGAIN_AFTER = 5000
 
 /** Ask again for what the page shows of incidents whenever one of them changes. */
 export function useChanges() {
   const queries = useQueryClient()
-  useEffect(() => {
-    const stop = new AbortController()
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const tell = () => {
-      for (const key of ['incidents', 'incident']) void queries.invalidateQueries({ queryKey: [key] })
-    }
-    const run = () => {
-      const again = () => { if (!stop.signal.aborted) timer = setTimeout(run, AGAIN_AFTER) }
-      follow('/api/incidents/stream', tell, stop.signal).then(again, again)
-    }
-    run()
-    return () => { stop.abort(); clearTimeout(timer) }
-  }, [queries])
+  useEffect(() => keepFollowing('/api/incidents/stream', () => {
+    for (const key of ['incidents', 'incident']) void queries.invalidateQueries({ queryKey: [key] })
+  }), [queries])
 }
 
 export const STATES: Record<State, { words: string; verb: string; at: keyof IncidentRecord }> = {

@@ -1,4 +1,4 @@
-"""Which failures to try on purpose."""
+"""Game days: which failure to try first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Path and query parameters of the routes of incidents."""
+"""Path and query parameters of the incident routes."""
 
 from __future__ import annotations
 

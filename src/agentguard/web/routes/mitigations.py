@@ -41,7 +41,7 @@ async def get_mitigations(state: StateOf, actor: ActorOf, selection: SelectionQu
 @router.get(
     "/game-days",
     operation_id="get_game_days",
-    dependencies=[requires(Permission.READ)],
+    dependencies=[requires(Permission.SIMULATE)],
     response_model=GameDaysAnswer,
 )
 async def get_game_days(

@@ -150,7 +150,7 @@ class MeasuredRecoveryDocument(Document):
     before: CallsDocument
     after: CallsDocument
     fell: bool | None = Field(
-        description="Whether the error share fell; null: a window has no calls."
+        description="Whether the error share fell; null if a window has no calls."
     )
 
 

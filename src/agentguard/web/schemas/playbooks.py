@@ -30,8 +30,10 @@ class PastUseDocument(Document):
 
     helped: int = Field(description="Incidents in which it helped.")
     judged: int = Field(description="Incidents in which it helped or did not.")
-    fell: int = Field(description="Of these, incidents whose measured error share fell.")
-    measured: int = Field(description="Of these, incidents whose error share was measured.")
+    fell: int = Field(description="Of the judged incidents, those whose error share fell.")
+    measured: int = Field(
+        description="Of the judged incidents, those with an error share measured before and after."
+    )
     incidents: list[str] = Field(description="Their ids, the newest first.")
 
 
