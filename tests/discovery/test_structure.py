@@ -138,6 +138,36 @@ def test_two_client_halves_of_one_mcp_call_are_one_call() -> None:
     assert edge(found, "agent:pilot", "mcp_server:tide-mcp").calls == 1
 
 
+@pytest.mark.parametrize("http", [False, True], ids=["stdio", "streamable HTTP"])
+def test_what_an_mcp_server_calls_for_its_client_is_the_work_of_its_tool(http: bool) -> None:
+    r = Recorder()
+    call = {"mcp__method__name": "tools/call", "gen_ai__tool__name": "tides"}
+    above = r.span("tools/call tides", r.agent("pilot"), kind=CLIENT, **call)
+    if http:
+        above = r.span("POST", above, kind=CLIENT, http__request__method="POST")
+        above = r.span(
+            "POST /mcp", above, kind=SERVER, service="tide-mcp", http__request__method="POST"
+        )
+    tool = r.span("tools/call tides", above, kind=SERVER, service="tide-mcp", **call)
+    r.span(
+        "SELECT",
+        tool,
+        kind=CLIENT,
+        service="tide-mcp",
+        db__system__name="sqlite",
+        db__namespace="almanac",
+    )
+    asking = r.span("GET", tool, kind=CLIENT, service="tide-mcp", http__request__method="GET")
+    r.span("GET /moon", asking, kind=SERVER, service="moon", http__request__method="GET")
+
+    found = r.graph()
+
+    assert edge(found, "agent:pilot", "tool:tide-mcp/tides").calls == 1
+    assert edge(found, "tool:tide-mcp/tides", "datastore:almanac").calls == 1
+    assert edge(found, "tool:tide-mcp/tides", "service:moon").calls == 1
+    assert not [d for d in found.dependencies if d.target.endswith("service:tide-mcp")]
+
+
 def test_a_placeholder_is_no_name() -> None:
     r = Recorder()
     planner = r.agent("planner")

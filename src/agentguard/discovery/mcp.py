@@ -28,6 +28,7 @@ def pair_mcp_spans(s: SpanState) -> None:
         if above >= 0 and s.role[above] == Role.MCP_CLIENT and above not in s.server:
             s.role[between] = Role.STEP
             s.role[row] = Role.STEP
+            s.merged_servers.add(row)
             s.failed[above] |= s.failed[row]
             s.server[above] = s.classification(row).service
             s.assigned[above] = AssignedRole(

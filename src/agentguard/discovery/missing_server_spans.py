@@ -54,7 +54,7 @@ def insert_missing_servers(s: SpanState, halves: I64, agent_services: Container[
     local = np.where(crosses, -1, s.parent)
     entered = np.flatnonzero(crosses_services(s, place) & np.isin(s.role, SERVING_ROLES))
     calling = np.unique(np.concatenate([s.rows(*CALLING_ROLES), s.parent[entered], halves]))
-    holds = np.isin(s.role, _HOLDERS)
+    holds = np.isin(s.role, _HOLDERS) | s.merged()
     held = holds | (nearest_ancestor(local, holds) >= 0)
     calling = calling[(place[calling] >= 0) & ~held[calling]]
     top = np.where(local >= 0, nearest_ancestor(local, local < 0), np.arange(len(local)))

@@ -155,10 +155,14 @@ def _relays(s: SpanState, holder: I64) -> Mask:
 
 
 def _services(s: SpanState, c: Owners) -> None:
-    """Assign each service the service above it, across agents and tools, else its holder."""
+    """Assign each service the service above it, across agents and tools, else its holder.
+
+    A tool of an MCP server is a holder: the service above is its client's.
+    """
     rows = s.rows(*_SERVING_ROLES)
-    above = nearest_ancestor(s.parent, np.isin(s.role, _SERVING_ROLES))
-    c.source[rows] = np.where(above[rows] >= 0, above[rows], c.holder[rows])
+    serving = np.isin(s.role, _SERVING_ROLES)
+    above = nearest_ancestor(s.parent, serving | s.merged())[rows]
+    c.source[rows] = np.where((above >= 0) & serving[above], above, c.holder[rows])
     for row in rows[s.role[rows] == Role.CONSUMER].tolist():
         if s.name(row):
             c.via[row] = _code(c, f"queue:{s.name(row)}")

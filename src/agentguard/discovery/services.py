@@ -89,10 +89,11 @@ def pair_client_server_spans(s: SpanState) -> I64:
 def drop_transport_spans(s: SpanState) -> None:
     """Drop HTTP and database spans below calls of models, brokers and MCP servers: transport.
 
-    A message that a broker's SDK sends for a span above it, to the same queue, is that message.
+    What an MCP server calls for its client is not: that is the work of its tool. A message that a
+    broker's SDK sends for a span above it, to the same queue, is that message.
     """
     while True:
-        above = nearest_ancestor(s.parent, nodes(s))
+        above = nearest_ancestor(s.parent, nodes(s) | s.merged())
         inner = s.rows(Role.CLIENT, Role.DATASTORE)
         inner = inner[above[inner] >= 0]
         transport = inner[np.isin(s.role[above[inner]], _REMOTE_ROLES)]

@@ -68,6 +68,8 @@ class SpanState:
     assigned: dict[int, AssignedRole] = field(default_factory=dict)
     server: dict[int, str] = field(default_factory=dict)
     """MCP call → the server's name."""
+    merged_servers: set[int] = field(default_factory=set)
+    """MCP server spans that are one call with their client span; what is below is their work."""
     delegated: dict[int, str] = field(default_factory=dict)
     """Agent run → the tool through which it was delegated."""
     nested: dict[int, int] = field(default_factory=dict)
@@ -93,6 +95,12 @@ class SpanState:
     def name(self, row: int) -> str | None:
         """Return the name of the component that this span represents."""
         return self.assigned[row].name if row in self.assigned else self.classification(row).name
+
+    def merged(self) -> Mask:
+        """Return which spans are in `merged_servers`."""
+        merged = np.zeros(len(self.role), np.bool_)
+        merged[list(self.merged_servers)] = True
+        return merged
 
     def stops(self) -> NDArray[np.int8]:
         """Return the Stop of each span."""
