@@ -69,6 +69,10 @@ class Evidence:
     dependencies: tuple[Dependency, ...]
     fallbacks: tuple[Attempts, ...]
     retries: tuple[Attempts, ...]
+    kinds: Counter[str]
+    """Dependencies, failed or not, by kind of callee."""
+    spares: Counter[str]
+    """Those with a fallback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ def gather(folder: Path = TRACES) -> Evidence:
     dependencies: list[Dependency] = []
     fallbacks: list[Attempts] = []
     retries: list[Attempts] = []
+    kinds, spares = Counter[str](), Counter[str]()
     for path in sorted(folder.glob("*/traces.jsonl.gz")):
         found = scan(read_paths([path]), dialects)
         r = recording(found.graph, found.runs)
@@ -102,7 +107,11 @@ def gather(folder: Path = TRACES) -> Evidence:
         fallbacks += [Attempts(f.count, f.rescued) for f in found.graph.fallbacks if f.count]
         counts = zip(r.dependencies.seen.retried, r.dependencies.seen.recovered, strict=True)
         retries += [Attempts(int(n), int(k)) for n, k in counts if n]
-    return Evidence(tuple(dependencies), tuple(fallbacks), tuple(retries))
+        kind = {c.id: c.kind.value for c in found.graph.components}
+        pairs = {(f.owner, f.primary) for f in found.graph.fallbacks if f.count}
+        kinds.update(kind.get(d.target, "external") for d in found.graph.dependencies)
+        spares.update(kind.get(primary, "external") for _, primary in pairs)
+    return Evidence(tuple(dependencies), tuple(fallbacks), tuple(retries), kinds, spares)
 
 
 def _failed(name: str, graph: Graph, r: Recording) -> Iterable[Dependency]:
@@ -147,12 +156,24 @@ def estimate(evidence: Evidence) -> dict[str, Any]:
         "exception": round((minority + 0.5) / (failures + 1), 4),
         "rescue": {"successes": rescue[0], "failures": rescue[1]},
         "retry": {"successes": retry[0], "failures": retry[1]},
+        "spare": _spares(evidence),
         "log_score_per_dependency_left_out": {
             name: round(left_out(found, replace(strengths, **without)) / len(found), 3)
             for name, without in _COMPARED.items()
         }
         | {"always_one_half": round(math.log(0.5), 3)},
     }
+
+
+def _spares(evidence: Evidence) -> dict[str, float]:
+    """Return by kind the share of dependencies that have a fallback, shrunk a little to all kinds'.
+
+    Recordings are scripted: what has a fallback fails, so that it is used. The share of fallbacks
+    among what fails would therefore be far too high; it is taken of all dependencies.
+    """
+    kinds, spares = evidence.kinds, evidence.spares
+    every = spares.total() / kinds.total()
+    return {kind: round((spares[kind] + every) / (n + 1), 4) for kind, n in sorted(kinds.items())}
 
 
 def _tallies(found: Iterable[Dependency]) -> dict[str, dict[str, int]]:
@@ -208,6 +229,7 @@ def _prior(found: Sequence[Dependency], strengths: Strengths) -> Prior:
         varies=0.0,
         rescue=(0.0, 0.0),
         retry=(0.0, 0.0),
+        spare={},
     )
 
 

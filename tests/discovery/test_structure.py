@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from agentguard.discovery.kinds import ComponentKind
@@ -141,7 +143,7 @@ def test_two_client_halves_of_one_mcp_call_are_one_call() -> None:
 @pytest.mark.parametrize("http", [False, True], ids=["stdio", "streamable HTTP"])
 def test_what_an_mcp_server_calls_for_its_client_is_the_work_of_its_tool(http: bool) -> None:
     r = Recorder()
-    call = {"mcp__method__name": "tools/call", "gen_ai__tool__name": "tides"}
+    call: dict[str, Any] = {"mcp__method__name": "tools/call", "gen_ai__tool__name": "tides"}
     above = r.span("tools/call tides", r.agent("pilot"), kind=CLIENT, **call)
     if http:
         above = r.span("POST", above, kind=CLIENT, http__request__method="POST")

@@ -27,19 +27,23 @@ def pair_mcp_spans(s: SpanState) -> None:
             above = int(s.parent[above])
         if above >= 0 and s.role[above] == Role.MCP_CLIENT and above not in s.server:
             s.role[between] = Role.STEP
-            s.role[row] = Role.STEP
-            s.merged_servers.add(row)
-            s.failed[above] |= s.failed[row]
-            s.server[above] = s.classification(row).service
-            s.assigned[above] = AssignedRole(
-                s.name(row) or s.name(above), s.classification(row).rule, Proof.ATTRIBUTE
-            )
+            _merge(s, row, above)
         else:
             s.server[row] = s.classification(row).service
     for row in s.rows(Role.MCP_CLIENT).tolist():
         server = s.classification(row).server
         if row not in s.server and server:
             s.server[row] = server
+
+
+def _merge(s: SpanState, server: int, client: int) -> None:
+    s.role[server] = Role.STEP
+    s.merged_servers.add(server)
+    s.failed[client] |= s.failed[server]
+    s.server[client] = s.classification(server).service
+    s.assigned[client] = AssignedRole(
+        s.name(server) or s.name(client), s.classification(server).rule, Proof.ATTRIBUTE
+    )
 
 
 def _demote_outer_clients(s: SpanState) -> None:

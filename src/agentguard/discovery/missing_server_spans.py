@@ -10,7 +10,7 @@ from agentguard.discovery.classification import Classification
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.inserted_spans import insert_above
 from agentguard.discovery.naming import clean, is_agent_name
-from agentguard.discovery.partial import I64, Proof
+from agentguard.discovery.partial import I64, Mask, Proof
 from agentguard.discovery.services import (
     CALLING_ROLES,
     SERVING_ROLES,
@@ -54,14 +54,19 @@ def insert_missing_servers(s: SpanState, halves: I64, agent_services: Container[
     local = np.where(crosses, -1, s.parent)
     entered = np.flatnonzero(crosses_services(s, place) & np.isin(s.role, SERVING_ROLES))
     calling = np.unique(np.concatenate([s.rows(*CALLING_ROLES), s.parent[entered], halves]))
-    holds = np.isin(s.role, _HOLDERS) | s.merged()
-    held = holds | (nearest_ancestor(local, holds) >= 0)
-    calling = calling[(place[calling] >= 0) & ~held[calling]]
+    calling = calling[(place[calling] >= 0) & ~_held(s, local)[calling]]
     top = np.where(local >= 0, nearest_ancestor(local, local < 0), np.arange(len(local)))
     tops = np.unique(top[calling])
     unassigned = s.role[tops] == Role.NONE
     s.role[tops[unassigned]] = Role.SERVER
     _insert_server_spans(s, tops[~unassigned], agent_services)
+
+
+def _held(s: SpanState, local: I64) -> Mask:
+    """Return which spans have an owner; `local`: their parents within their service."""
+    holds = np.isin(s.role, _HOLDERS) | s.merged()
+    found: Mask = holds | (nearest_ancestor(local, holds) >= 0)
+    return found
 
 
 def _insert_server_spans(s: SpanState, rows: I64, agent_services: Container[object]) -> None:

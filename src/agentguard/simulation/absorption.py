@@ -9,8 +9,9 @@ callee), `survives`, and, rarely, `varies` (any share in between).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -20,13 +21,15 @@ import numpy as np
 from agentguard.compute.arrays import U64
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Graph
-from agentguard.simulation.bits import stratified
+from agentguard.simulation.bits import DRAWS, stratified, stratified_within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SALT = 1
+_SALT, _SHARE_SALT = 1, 7
 _GRID = (np.arange(256) + 0.5) / 256
+_LOG_CELL = -math.log(256)
+_ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class Prior:
     """Of a fallback's success rate: Beta distribution, in successes and failures."""
     retry: tuple[float, float]
     """The same of a retry's."""
+    spare: Mapping[str, float]
+    """By kind of callee, the share of dependencies that have a fallback."""
 
     def survived(self, kind: str, *, served: bool, own: Tally | None = None) -> float:
         """Return how likely the failure of a callee is survived, before it was seen.
@@ -60,15 +65,16 @@ class Prior:
         `own`: of how many other dependencies of this kind in the same graph it was. One code base
         tends to treat them alike.
         """
+        a, b = self.share(kind, served=served, own=own or Tally())
+        return a / (a + b)
+
+    def share(self, kind: str, *, served: bool, own: Tally) -> tuple[float, float]:
+        """Return the Beta distribution of the share survived in a graph, after its `own`."""
         share = _shrunken(self.kinds.get(kind, Tally()), self.overall, self.kind_strength)
         if served:
             share = _shrunken(self.served.get(kind, Tally()), share, self.served_strength)
-        return _shrunken(own or Tally(), share, self.graph_strength)
-
-    def weights(self, survived: float) -> tuple[float, float, float]:
-        """Return the probabilities of the states stops, survives, varies."""
-        certain = 1 - self.varies
-        return certain * (1 - survived), certain * survived, self.varies
+        strength = self.graph_strength
+        return own.survived + strength * share, own.not_survived + strength * (1 - share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,72 +116,122 @@ def packaged_prior() -> Prior:
         varies=found["varies"],
         rescue=(found["rescue"]["successes"], found["rescue"]["failures"]),
         retry=(found["retry"]["successes"], found["retry"]["failures"]),
+        spare=found["spare"],
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """Beliefs about dependencies, one row each."""
+    """Beliefs about n dependencies.
 
-    stops: NDArray[np.float64]
-    survives: NDArray[np.float64]
-    """Probabilities of these states; the rest is `varies`."""
+    Which share of a graph's dependencies is survived is one unknown per kind, which all of them
+    have in common: if one turns out to stop its caller, the others are likelier to do so too.
+    """
+
+    cells: U64
+    """(n): dependencies with the same number have the share in common."""
+    share: NDArray[np.float64]
+    """(n, 2): of this share, the Beta distribution's parameters."""
+    spare: NDArray[np.float64]
+    """(n): chance of a fallback that was never seen."""
     absorbed: NDArray[np.float64]
     propagated: NDArray[np.float64]
-    """What was seen; shares of earlier windows may be fractions."""
+    """(n): what was seen; shares of earlier windows may be fractions."""
+    declared: NDArray[np.int64]
+    """(n): what the catalog says: 1 it is survived, 0 it is not; -1: nothing."""
+    exception: float
+    varies: float
+    """See Prior."""
 
     @property
     def mean(self) -> NDArray[np.float64]:
         """Return the probability that the next failure is survived."""
+        found = np.empty(len(self.cells))
+        quantiles = (np.arange(DRAWS) + 0.5) / DRAWS
         within = (1 + self.absorbed) / (2 + self.absorbed + self.propagated)
-        return self.survives + (1 - self.stops - self.survives) * within
+        for part in _parts(len(found)):
+            rows = self.take(part)
+            stops, survives = rows.states(np.broadcast_to(quantiles, (len(part), DRAWS)))
+            between = (1 - stops - survives) * within[part, None]
+            found[part] = (survives + between).mean(axis=1)
+        return found
 
     def take(self, rows: NDArray[np.int64]) -> Posterior:
-        return Posterior(
-            self.stops[rows], self.survives[rows], self.absorbed[rows], self.propagated[rows]
+        return replace(
+            self,
+            cells=self.cells[rows],
+            share=self.share[rows],
+            spare=self.spare[rows],
+            absorbed=self.absorbed[rows],
+            propagated=self.propagated[rows],
+            declared=self.declared[rows],
         )
 
     def chances(self, keys: U64, seed: int) -> NDArray[np.float64]:
-        """Return (dependencies, draws): the chance to survive in each draw from these beliefs.
+        """Return (n, draws): the chance to survive in each draw from these beliefs.
 
         A key stands for its dependency in every graph.
         """
-        u = stratified(keys, seed, _SALT)
-        stops, survives = self.stops[:, None], self.survives[:, None]
-        between = (u >= stops) & (u < 1 - survives)
-        found = (u >= 1 - survives).astype(np.float64)
-        rows = np.flatnonzero(between.any(axis=1))
-        width = np.maximum(1 - stops[rows] - survives[rows], 1e-12)
-        within = np.clip((u[rows] - stops[rows]) / width, 0, 1)
-        share = beta_quantiles(1 + self.absorbed[rows], 1 + self.propagated[rows], within)
-        found[rows] = np.where(between[rows], share, found[rows])
+        found = np.empty((len(keys), DRAWS))
+        for part in _parts(len(keys)):
+            found[part] = _chances(self.take(part), keys[part], seed)
+        return found
+
+    def states(
+        self, quantiles: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (n, m) probabilities of stops and survives, at (n, m) quantiles of the shares."""
+        survived = beta_quantiles(self.share[:, 0], self.share[:, 1], quantiles)
+        likely = self._likelihoods()
+        stops = (1 - self.varies) * (1 - survived) * likely[0]
+        survives = (1 - self.varies) * survived * likely[1]
+        total = stops + survives + self.varies * likely[2]
+        rescued = self.spare[:, None] * stops
+        said = self.declared[:, None]
+        return (
+            np.where(said < 0, (stops - rescued) / total, said == 0),
+            np.where(said < 0, (survives + rescued) / total, said == 1),
+        )
+
+    def _likelihoods(self) -> NDArray[np.float64]:
+        """Return (3, n, 1): how likely what was seen is if it stops, survives, varies.
+
+        In the state stops each failure is survived with the chance of an exception, in survives the
+        other way round, in varies at an unknown rate (uniform, so that the chance of the counts is
+        a Beta function). Relative to the largest of the three.
+        """
+        rare, common = math.log(self.exception), math.log1p(-self.exception)
+        absorbed, propagated = self.absorbed, self.propagated
+        logs = np.stack(
+            [
+                absorbed * rare + propagated * common,
+                absorbed * common + propagated * rare,
+                _log_beta(1 + absorbed, 1 + propagated),
+            ]
+        )
+        found: NDArray[np.float64] = np.exp(logs - logs.max(axis=0))[:, :, None]
         return found
 
 
-def posterior(
-    weights: NDArray[np.float64],
-    absorbed: NDArray[np.float64],
-    propagated: NDArray[np.float64],
-    exception: float,
-) -> Posterior:
-    """Return the beliefs after these failures; `weights` are (n, 3) prior probabilities.
+def _chances(beliefs: Posterior, keys: U64, seed: int) -> NDArray[np.float64]:
+    distinct, place = np.unique(beliefs.cells, return_inverse=True)
+    quantiles = stratified(distinct, seed, _SHARE_SALT)[place]
+    u = stratified_within(keys, quantiles, seed, _SALT)
+    stops, survives = beliefs.states(quantiles)
+    between = (u >= stops) & (u < 1 - survives)
+    found = (u >= 1 - survives).astype(np.float64)
+    rows = np.flatnonzero(between.any(axis=1))
+    width = np.maximum(1 - stops[rows] - survives[rows], 1e-12)
+    within = np.clip((u[rows] - stops[rows]) / width, 0, 1)
+    share = beta_quantiles(1 + beliefs.absorbed[rows], 1 + beliefs.propagated[rows], within)
+    found[rows] = np.where(between[rows], share, found[rows])
+    return found
 
-    Likelihood: in the state stops each failure is survived with the chance of an exception, in
-    survives the other way round, in varies at an unknown rate (uniform, so that the chance of the
-    counts is a Beta function).
-    """
-    rare, common = np.log(exception), np.log1p(-exception)
-    logs = np.log(weights) + np.stack(
-        [
-            absorbed * rare + propagated * common,
-            absorbed * common + propagated * rare,
-            _log_beta(1 + absorbed, 1 + propagated),
-        ],
-        axis=1,
-    )
-    odds = np.exp(logs - logs.max(axis=1, keepdims=True))
-    odds /= odds.sum(axis=1, keepdims=True)
-    return Posterior(odds[:, 0], odds[:, 1], absorbed, propagated)
+
+def _parts(size: int) -> Iterator[NDArray[np.int64]]:
+    """Yield rows, few at a time, which bounds memory."""
+    for first in range(0, size, _ROWS):
+        yield np.arange(first, min(first + _ROWS, size))
 
 
 def beta_quantiles(
@@ -184,14 +240,25 @@ def beta_quantiles(
     """Return (n, m) quantiles u of n Beta(a, b) distributions, to 1/256, by summing the density."""
     if not len(a):
         return np.zeros_like(u)
-    density = (a[:, None] - 1) * np.log(_GRID) + (b[:, None] - 1) * np.log1p(-_GRID)
-    mass = np.exp(density - density.max(axis=1, keepdims=True))
+    mass = _beta_mass(a[:, None], b[:, None])
     below = np.cumsum(mass, axis=1) / mass.sum(axis=1, keepdims=True)
     place = np.arange(len(a))[:, None]
     flat = (below + place).ravel()
     found = np.searchsorted(flat, (u + place).ravel()).reshape(u.shape) - place * len(_GRID)
     quantiles: NDArray[np.float64] = _GRID[np.clip(found, 0, len(_GRID) - 1)]
     return quantiles
+
+
+def _beta_mass(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n, 256) of (n, 1) parameters, relative to the largest.
+
+    Below 1 the density is infinite at an end; the integral over the cell there is not.
+    """
+    logs = (a - 1) * np.log(_GRID) + (b - 1) * np.log1p(-_GRID)
+    logs[:, :1] = np.where(a < 1, (a - 1) * _LOG_CELL - np.log(a), logs[:, :1])
+    logs[:, -1:] = np.where(b < 1, (b - 1) * _LOG_CELL - np.log(b), logs[:, -1:])
+    found: NDArray[np.float64] = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return found
 
 
 def _log_beta(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,7 +20,6 @@ from agentguard.simulation.absorption import (
     Tally,
     beta_quantiles,
     packaged_prior,
-    posterior,
     served,
 )
 from agentguard.simulation.bits import DRAWS, planes, stratified
@@ -127,14 +126,13 @@ def beliefs(
     `earlier` adds failures of other windows; what is declared overrides what was seen.
     """
     prior, names = packaged_prior(), r.dependencies.keys(r.components)
-    absorbed, propagated = _counts(r, names, earlier or {})
-    basis = np.where(absorbed + propagated > 0, int(Basis.SEEN), int(Basis.NEVER_SEEN))
-    weights = _weights(graph, r, prior, (absorbed, propagated))
-    found = posterior(weights, absorbed, propagated, prior.exception)
-    basis, found = _with_declared(names, basis, found, declared.survives)
+    said = np.array([declared.survives.get((s, t), -1) for s, t, _ in names], np.int64)
+    counts = _counts(r, names, earlier or {})
+    basis = np.where(counts[0] + counts[1] > 0, int(Basis.SEEN), int(Basis.NEVER_SEEN))
+    basis = np.where(said >= 0, int(Basis.DECLARED), basis)
     retry_a, retry_b = _retry_rates(r, prior)
     return Beliefs(
-        survival=found,
+        survival=_survival(graph, r, counts, basis, said),
         basis=basis,
         keys=_keys(names),
         rescues=_rescues(r, prior),
@@ -142,6 +140,26 @@ def beliefs(
         retry_a=retry_a,
         retry_b=retry_b,
         seed=seed,
+    )
+
+
+def _survival(
+    graph: Graph,
+    r: Recording,
+    counts: tuple[NDArray[np.float64], NDArray[np.float64]],
+    basis: NDArray[np.int64],
+    said: NDArray[np.int64],
+) -> Posterior:
+    prior, cells = packaged_prior(), _cells(graph, r)
+    return Posterior(
+        cells=text_hashes([f"{kind}\x1f{is_served}" for kind, is_served in cells]),
+        share=_shares(cells, prior, _survived(*counts)),
+        spare=_spare(r, cells, prior, basis),
+        absorbed=counts[0],
+        propagated=counts[1],
+        declared=said,
+        exception=prior.exception,
+        varies=prior.varies,
     )
 
 
@@ -177,22 +195,28 @@ def _counts(
     return absorbed, propagated
 
 
-def _weights(
-    graph: Graph, r: Recording, prior: Prior, counts: tuple[NDArray[np.float64], ...]
+def _shares(
+    cells: Sequence[tuple[str, bool]], prior: Prior, survived: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return the prior weights of each dependency, updated by the graph's other dependencies."""
-    survived = _survived(*counts).tolist()
-    cells = _cells(graph, r)
+    """Return (n, 2) the Beta distribution of the share survived of each dependency's cell."""
     tallies: dict[tuple[str, bool], list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for cell, each in zip(cells, survived, strict=True):
+    for cell, each in zip(cells, survived.tolist(), strict=True):
         if each >= 0:
             tallies[cell][int(each == 0)] += 1
-    found = np.empty((len(cells), 3))
-    for row, ((kind, is_served), each) in enumerate(zip(cells, survived, strict=True)):
-        yes, no = tallies[kind, is_served]
-        own = Tally(yes - (each == 1), no - (each == 0))
-        found[row] = prior.weights(prior.survived(kind, served=is_served, own=own))
-    return found
+    shares = {
+        cell: prior.share(cell[0], served=cell[1], own=Tally(*tallies[cell])) for cell in set(cells)
+    }
+    return np.array([shares[cell] for cell in cells]).reshape(-1, 2)
+
+
+def _spare(
+    r: Recording, cells: Sequence[tuple[str, bool]], prior: Prior, basis: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the chance of a fallback that was never seen: none where a failure or one was."""
+    d = r.dependencies
+    unseen = (basis == Basis.NEVER_SEEN) & (r.fallbacks.of(d.source, d.target) < 0)
+    shares = np.array([prior.spare.get(kind, 0.0) for kind, _ in cells])
+    return np.where(unseen, shares, 0.0)
 
 
 def _cells(graph: Graph, r: Recording) -> list[tuple[str, bool]]:
@@ -208,25 +232,6 @@ def _survived(absorbed: NDArray[np.float64], propagated: NDArray[np.float64]) ->
     """Return by dependency whether most failures were survived (1 or 0); -1: none is known."""
     known = absorbed + propagated > 0
     return np.where(known, (absorbed > propagated).astype(np.int64), -1)
-
-
-def _with_declared(
-    names: list[tuple[str, str, bool]],
-    basis: NDArray[np.int64],
-    found: Posterior,
-    declared: Mapping[tuple[str, str], bool],
-) -> tuple[NDArray[np.int64], Posterior]:
-    said = np.array([declared.get((s, t), -1) for s, t, _ in names], np.int64)
-    certain = said >= 0
-    return (
-        np.where(certain, int(Basis.DECLARED), basis),
-        Posterior(
-            np.where(certain, (said == 0).astype(np.float64), found.stops),
-            np.where(certain, (said == 1).astype(np.float64), found.survives),
-            found.absorbed,
-            found.propagated,
-        ),
-    )
 
 
 def _rescues(r: Recording, prior: Prior) -> tuple[tuple[Rescue, ...], ...]:

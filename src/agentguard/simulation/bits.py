@@ -6,6 +6,7 @@ rows nor on the scenario.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,25 @@ def stratified(keys: U64, seed: int, salt: int) -> NDArray[np.float64]:
     middles = np.broadcast_to((np.arange(DRAWS) + 0.5) / DRAWS, order.shape)
     np.put_along_axis(found, order, middles, axis=-1)
     return found
+
+
+def stratified_within(
+    keys: U64, quantiles: NDArray[np.float64], seed: int, salt: int
+) -> NDArray[np.float64]:
+    """Return (keys, draws) numbers as `stratified` does, and so also among similar quantiles.
+
+    `quantiles` (keys, draws) are those of another unknown that each key depends on, from
+    `stratified`. The square of both is cut into 16 x 16 parts of one draw each (an orthogonal
+    array; Tang 1993), so that the mean of a function of both is almost exact as well.
+    """
+    side = math.isqrt(DRAWS)
+    random = mixed(keys, seed, salt, range(2 * DRAWS)).reshape(len(keys), 2, side, side)
+    coarse = random[:, 0].argsort(axis=-1).argsort(axis=-1)
+    fine = random[:, 1].argsort(axis=1).argsort(axis=1)
+    numbers = coarse * side + np.take_along_axis(fine, coarse, axis=-1)
+    at = (quantiles * DRAWS).astype(np.int64)
+    found = np.take_along_axis(numbers.reshape(len(keys), DRAWS), at, axis=-1)
+    return (found + 0.5) / DRAWS
 
 
 def packed(draws: NDArray[np.bool_]) -> U64:
