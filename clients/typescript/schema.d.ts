@@ -5912,6 +5912,10 @@ export interface components {
             survives: number;
             /** Declared */
             declared: boolean;
+            /** Before Window */
+            before_window: number;
+            /** Last Before Window */
+            last_before_window: string | null;
         };
         /**
          * PresenceCounts

@@ -37,6 +37,7 @@ from agentguard.graph.storage.store import GraphVersion, RunStore
 from agentguard.graph.storage.versions import Graphs
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
 from agentguard.retention.policy import Limit, Usage
+from agentguard.simulation.failures_by_hour import failures_by_hour
 from tests.acting import TESTER
 from tests.conformance.graphs import SteppingClock
 from tests.databases import empty_database
@@ -110,6 +111,7 @@ def stored(
         graphs.recent,
         outbox,
         projected=projection is not None,
+        failures=failures_by_hour,
     )
     limits = GraphLimits(Limit(number=kept), Limit())
     retention = VersionRetention(run_store, graphs.recent, limits, projected=projection is not None)
@@ -276,6 +278,9 @@ class SteppingRuns:
 
     async def calls_of_trace(self, version_id: str, trace_id: str) -> pa.Table:
         return await self.runs.calls_of_trace(version_id, trace_id)
+
+    async def failures(self, version_id: str) -> pa.Table:
+        return await self.runs.failures(version_id)
 
     async def delete(self, version_ids: Iterable[str]) -> None:
         self.step()

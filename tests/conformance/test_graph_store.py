@@ -33,6 +33,7 @@ from tests.conformance.graphs import BASIS, RUNS, SteppingClock, check_whole, li
 from tests.discovery.recordings import NAMES, dialects, graph
 from tests.forking import CONTEXT
 from tests.graph.handmade import shop
+from tests.simulation.worlds import call, needs, record, workflow, world
 
 pytestmark = pytest.mark.anyio
 
@@ -539,3 +540,42 @@ async def test_what_put_returned_for_is_there_when_its_writer_is_killed(backend:
     async with backend.opened() as store:
         assert await store.newest() == put
         await check_whole(store, put)
+
+
+async def test_a_version_knows_what_those_before_it_showed_of_failures(backend: Backend):
+    shows = world(needs("A", "B"), workflows=[workflow("w", "A")])
+    failing = record([("w", call("A", call("B", failed=True)))] * 2)
+    clock = SteppingClock()
+    async with backend.opened() as store:
+        await store.put(version("shop", clock, shows), failing)
+        await store.put(other := version("bank", clock, shows), record([]))
+        await store.put(second := version("shop", clock, shows), record([]))
+    async with backend.opened() as store:
+        await store.put(third := version("shop", clock, shows), record([]))
+
+        assert (await store.runs(other.id)).failures.num_rows == 0
+        for each in (second, third):
+            [known] = (await store.runs(each.id)).failures.to_pylist()
+            assert known == {
+                "source": "A",
+                "target": "B",
+                "returns": True,
+                "hour": 0,
+                "survived": 2,
+                "not_survived": 0,
+            }
+
+
+async def test_lost_failures_of_earlier_windows_keep_nothing_from_being_stored(
+    backend: Backend,
+):
+    clock = SteppingClock()
+    async with backend.opened() as store:
+        await store.put(damaged := version("shop", clock), no_runs())
+        (backend.folder / f"{damaged.id}.failures.parquet").write_bytes(b"PAR1, no more")
+        await store.put(old := version("shop", clock), no_runs())
+        (backend.folder / f"{old.id}.failures.parquet").unlink()  # as earlier versions wrote it
+        await store.put(new := version("shop", clock), no_runs())
+
+        assert (await store.runs(old.id)).failures.num_rows == 0
+        assert (await store.runs(new.id)).failures.num_rows == 0

@@ -34,6 +34,7 @@ from agentguard.incidents.recording import INCIDENT_CHANGED, incident_notices
 from agentguard.jobs.transactions import TOPIC as JOB_CHANGED
 from agentguard.jobs.transactions import JobTransactions, job_notices
 from agentguard.settings import Settings
+from agentguard.simulation.failures_by_hour import failures_by_hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ async def open_storage(
         graphs.recent,
         outbox,
         projected=projection is not None,
+        failures=failures_by_hour,
     )
     jobs = JobTransactions(unit_of_work, outbox, shared.notices, cited_version)
     return Storage(unit_of_work, catalog, graphs, publisher, jobs, outbox, projection, shared)

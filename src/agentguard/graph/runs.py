@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -44,6 +44,17 @@ CALL_SCHEMA = pa.schema(
     ]
 )
 
+FAILURE_SCHEMA = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),  # component id of the caller
+        pa.field("target", pa.string(), nullable=False),  # component id of the callee
+        pa.field("returns", pa.bool_(), nullable=False),  # false: a handoff or message
+        pa.field("hour", pa.int64(), nullable=False),  # its begin, ns; whole hours of UTC
+        pa.field("survived", pa.int64(), nullable=False),  # final failures that did no harm
+        pa.field("not_survived", pa.int64(), nullable=False),  # those that alone explain harm
+    ]
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Runs:
@@ -57,6 +68,8 @@ class Runs:
     """RUN_SCHEMA."""
     calls: pa.Table
     """CALL_SCHEMA."""
+    failures: pa.Table = field(default_factory=FAILURE_SCHEMA.empty_table)
+    """FAILURE_SCHEMA: what earlier windows of the dataset showed, see graph.failure_history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +78,20 @@ class PackedRuns:
 
     runs: bytes
     calls: bytes
+    failures: bytes
 
     @classmethod
     def of(cls, runs: Runs) -> PackedRuns:
         """Compress the runs. CPU-bound."""
-        return cls(_packed(runs.runs), _packed(runs.calls))
+        return cls(_packed(runs.runs), _packed(runs.calls), _packed(runs.failures))
+
+    def with_failures(self, failures: pa.Table) -> PackedRuns:
+        """Return the same runs with these failures (FAILURE_SCHEMA)."""
+        return replace(self, failures=_packed(failures))
 
     def unpacked(self) -> Runs:
         """Return the runs. CPU-bound."""
-        return Runs(_unpacked(self.runs), _unpacked(self.calls))
+        return Runs(_unpacked(self.runs), _unpacked(self.calls), _unpacked(self.failures))
 
 
 def _packed(table: pa.Table) -> bytes:

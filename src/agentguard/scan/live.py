@@ -11,6 +11,7 @@ from functools import partial
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 import structlog
 
 from agentguard.accounts.principal import system_principal
@@ -100,6 +101,8 @@ class LiveGraph:
     _unwatched: GraphVersion | None = field(default=None, init=False)
     """The newest version, until `watch` has looked at it."""
     _key: str = field(default="", init=False)
+    _failures: pa.Table | None = field(default=None, init=False)
+    """Of the newest stored version; None: not read since."""
     _cpu_seconds: float = field(default=0.0, init=False)
     """What the last computation took."""
     _stored_at: float = field(default=float("-inf"), init=False)
@@ -151,12 +154,13 @@ class LiveGraph:
             runs = await asyncio.to_thread(computed.runs.unpacked)
             await self.publisher.publish(_LIVE, computed.version, runs, await_projection=False)
             self.graphs.unstored.stored(version_id)
+            self._failures = None
             self._stored_at = time.monotonic()
 
     async def _show(self, done: Recomputation, now: int) -> None:
         """Make the graph of the spans that were stored at this time (ns) the newest version."""
         version = GraphVersion(sortable_id(now), LIVE, now, done.graph)
-        self.graphs.unstored.add(Computed(version, done.runs))
+        self.graphs.unstored.add(Computed(version, await self._with_failures(done.runs)))
         self._unwatched = version
         if self.summary is not None:
             self.summary.count(version)
@@ -165,6 +169,12 @@ class LiveGraph:
         else:
             told = {"dataset": LIVE, "graph_version": version.id}
             await self.notices.publish(GRAPH_STORED, stable_json(told).decode())
+
+    async def _with_failures(self, runs: PackedRuns) -> PackedRuns:
+        """Return the runs with what the newest stored version knows of earlier failures."""
+        if self._failures is None:
+            self._failures = await self.graphs.failures(LIVE)
+        return await asyncio.to_thread(runs.with_failures, self._failures)
 
     async def _store_newest(self) -> None:
         if computed := self.graphs.unstored.newest:
@@ -227,7 +237,7 @@ class LiveGraph:
         if self.watch is not None:
             self.watch.forget()
         if self.graph is not None:
-            self.graph, self._key = None, ""
+            self.graph, self._key, self._failures = None, "", None
             await self.workers.run(IncrementalGraph.forget)
 
     async def _take_turn(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 
+from agentguard.kernel.clock import timestamp
 from agentguard.simulation.declared_reasons import UNTRIED, declared_reasons, survival
 from agentguard.simulation.model import (
     Assumptions,
@@ -298,7 +299,7 @@ def _precedents(
             yield survival(p.source, p.target, names, survives=p.survives >= _SURVIVES)
         elif p.seen > EXACT:
             source, target = names.get(p.source, p.source), names.get(p.target, p.target)
-            yield f"{source} {_survived(p)} of {target}."
+            yield f"{source} {_survived(p)} of {target}{_before(p)}."
 
 
 def _reached(precedents: Sequence[Precedent], failed: Sequence[str]) -> Iterator[Precedent]:
@@ -323,6 +324,14 @@ def _survived(p: Precedent) -> str:
     if every:
         return f"survived all {seen} earlier failures"
     return f"survived {expected(p.absorbed, p.seen)} of {seen} earlier failures"
+
+
+def _before(p: Precedent) -> str:
+    """Say how many of these failures are older than the window, and how old."""
+    if p.last_before is None:
+        return ""
+    count = "" if abs(p.seen - p.before) <= EXACT else f"{p.before:,} of them "
+    return f", {count}before this window, the last on {(timestamp(p.last_before) or '')[:10]}"
 
 
 def _without_calls(found: Assumptions, names: Mapping[str, str]) -> Iterator[str]:

@@ -25,6 +25,7 @@ from agentguard.simulation.absorption import (
 from agentguard.simulation.bits import DRAWS, planes, stratified
 from agentguard.simulation.call_rows import text_hashes
 from agentguard.simulation.declared import NO_FACTS, DeclaredFacts
+from agentguard.simulation.failures_by_hour import Before, failures_before
 from agentguard.simulation.recording import Recording
 from agentguard.simulation.rescues import Secondary
 
@@ -67,6 +68,8 @@ class Beliefs:
     survival: Posterior
     basis: NDArray[np.int64]
     keys: U64
+    before: tuple[Before | None, ...]
+    """What is known from before the window."""
     rescues: tuple[tuple[Rescue, ...], ...]
     attempts: NDArray[np.int64]
     """How often the caller repeats a failed call; 0 where that was not seen."""
@@ -123,24 +126,31 @@ def beliefs(
 ) -> Beliefs:
     """Return what is believed after the recorded failures.
 
-    `earlier` adds failures of other windows; what is declared overrides what was seen.
+    `earlier` has failures that no run shows; what is declared overrides what was seen.
     """
     prior, names = packaged_prior(), r.dependencies.keys(r.components)
     said = np.array([declared.survives.get((s, t), -1) for s, t, _ in names], np.int64)
-    counts = _counts(r, names, earlier or {})
-    basis = np.where(counts[0] + counts[1] > 0, int(Basis.SEEN), int(Basis.NEVER_SEEN))
-    basis = np.where(said >= 0, int(Basis.DECLARED), basis)
+    before = failures_before(r.runs)
+    known = {each: (b.survived, b.not_survived) for each, b in before.items()}
+    counts = _counts(r, names, [known, earlier or {}])
+    basis = _basis(counts[0] + counts[1], said)
     retry_a, retry_b = _retry_rates(r, prior)
     return Beliefs(
         survival=_survival(graph, r, counts, basis, said),
         basis=basis,
         keys=_keys(names),
+        before=tuple(before.get(name) for name in names),
         rescues=_rescues(r, prior),
         attempts=_attempts(r, names, declared.retries),
         retry_a=retry_a,
         retry_b=retry_b,
         seed=seed,
     )
+
+
+def _basis(seen: NDArray[np.float64], said: NDArray[np.int64]) -> NDArray[np.int64]:
+    found = np.where(seen > 0, int(Basis.SEEN), int(Basis.NEVER_SEEN))
+    return np.where(said >= 0, int(Basis.DECLARED), found)
 
 
 def _survival(
@@ -185,12 +195,13 @@ def _keys(names: list[tuple[str, str, bool]]) -> U64:
 
 
 def _counts(
-    r: Recording, names: list[tuple[str, str, bool]], earlier: Counts
+    r: Recording, names: list[tuple[str, str, bool]], earlier: Sequence[Counts]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the failures survived and not survived: of the window, and `earlier`."""
     seen = r.dependencies.seen
     absorbed, propagated = seen.absorbed.astype(np.float64), seen.propagated.astype(np.float64)
-    if earlier:
-        more = np.array([earlier.get(name, (0.0, 0.0)) for name in names]).reshape(-1, 2)
+    for counts in filter(None, earlier):
+        more = np.array([counts.get(name, (0.0, 0.0)) for name in names]).reshape(-1, 2)
         absorbed, propagated = absorbed + more[:, 0], propagated + more[:, 1]
     return absorbed, propagated
 

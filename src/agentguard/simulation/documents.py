@@ -10,6 +10,7 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import evidence_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.graph.rates import per_hour, too_short
+from agentguard.kernel.clock import timestamp
 from agentguard.simulation.answer import Answer, answer
 from agentguard.simulation.model import (
     NO_RECOVERY_TIME,
@@ -234,6 +235,8 @@ def _precedent(p: Precedent) -> dict[str, Any]:
         "calls": p.calls,
         "survives": p.survives,
         "declared": p.declared,
+        "before_window": p.before,
+        "last_before_window": None if p.last_before is None else timestamp(p.last_before),
     }
 
 

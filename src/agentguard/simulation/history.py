@@ -28,6 +28,16 @@ class Failures:
 
 
 @dataclass(frozen=True, slots=True)
+class Telling:
+    """Final failures that show whether the caller survives the callee's failure."""
+
+    dependency: NDArray[np.int64]
+    row: NDArray[np.int64]
+    """The last attempt."""
+    survived: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """Counts by dependency."""
 
@@ -39,10 +49,25 @@ class Seen:
     """Failures after which the caller called the same callee again."""
     recovered: NDArray[np.int64]
     """How many of these retries succeeded."""
+    told: Telling
+    """The failures that were counted."""
 
 
 def seen(calls: Failures, dependencies: int) -> Seen:
-    """Count what the recorded failures show.
+    """Count what the recorded failures show."""
+    told = telling(calls)
+    retried, again = _retries(calls)
+    return Seen(
+        _count(told.dependency[told.survived], dependencies),
+        _count(told.dependency[~told.survived], dependencies),
+        _count(calls.dependency[retried], dependencies),
+        _count(calls.dependency[retried[~calls.failed[again]]], dependencies),
+        told,
+    )
+
+
+def telling(calls: Failures) -> Telling:
+    """Return what the recorded failures show.
 
     A failure is final if no retry or fallback followed; that of the last attempt counts for every
     callee that was tried. If several final failures precede the failure of one caller, only the
@@ -51,14 +76,10 @@ def seen(calls: Failures, dependencies: int) -> Seen:
     final = np.flatnonzero(calls.failed & (calls.rescued_by < 0) & calls.teaches)
     harmed, explains = _harm(calls, final)
     absorbed, propagated = final[~harmed], final[harmed & explains]
-    retried, again = _retries(calls)
     replaced = _replaced(calls.rescued_by)
-    return Seen(
-        _count(_tried(calls, absorbed, replaced), dependencies),
-        _count(_tried(calls, propagated, replaced), dependencies),
-        _count(calls.dependency[retried], dependencies),
-        _count(calls.dependency[retried[~calls.failed[again]]], dependencies),
-    )
+    each = [_tried(calls, rows, replaced) for rows in (absorbed, propagated)]
+    dependency, row = (np.concatenate([part[i] for part in each]) for i in (0, 1))
+    return Telling(dependency, row, np.arange(len(row)) < len(each[0][0]))
 
 
 def _harm(calls: Failures, final: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -93,15 +114,16 @@ def _replaced(rescued_by: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _tried(
     calls: Failures, rows: NDArray[np.int64], replaced: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Return the dependencies of these last attempts and of the attempts before, each once."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (dependency, last attempt) of these last attempts and of those before, each once."""
     size = len(calls.dependency)
     last, row, found = rows, rows, [np.zeros(0, np.int64)]
     while len(row):
         found.append(calls.dependency[row] * size + last)
         more = replaced[row] >= 0
         last, row = last[more], replaced[row[more]]
-    return np.unique(np.concatenate(found)) // max(size, 1)
+    dependency, at = np.divmod(np.unique(np.concatenate(found)), max(size, 1))
+    return dependency, at
 
 
 def _count(groups: NDArray[np.int64], size: int) -> NDArray[np.int64]:

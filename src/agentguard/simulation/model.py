@@ -236,6 +236,10 @@ class Precedent:
     """Probability that the source survives the next failure."""
     declared: bool = False
     """Whether the catalog says so; what was seen is then not used."""
+    before: int = 0
+    """How many of `seen` are from before the window."""
+    last_before: int | None = None
+    """Begin (ns) of the hour of the last of these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,7 @@ class _Report:
         for number, calls in zip(decided.dependency.tolist(), decided.calls.tolist(), strict=True):
             if number < 0 or self.beliefs.basis[number] == Basis.NEVER_SEEN:
                 continue
-            absorbed = float(survival.absorbed[number])
+            absorbed, before = float(survival.absorbed[number]), self.beliefs.before[number]
             yield Precedent(
                 self.r.components[int(d.source[number])],
                 self.r.components[int(d.target[number])],
@@ -216,6 +216,8 @@ class _Report:
                 calls,
                 float(mean[number]),
                 bool(self.beliefs.basis[number] == Basis.DECLARED),
+                0 if before is None else before.survived + before.not_survived,
+                None if before is None else before.last,
             )
 
     def _rescues(self) -> Iterator[RescuePrecedent]:

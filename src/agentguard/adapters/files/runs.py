@@ -1,4 +1,4 @@
-"""A RunStore in files: two Parquet files per graph version, for its runs and their calls."""
+"""A RunStore in files: Parquet files per graph version, for its runs, their calls and failures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,13 @@ from agentguard.adapters.files.parquet import (
     write_parquet,
 )
 from agentguard.graph.errors import DamagedRunsError, NoGraphError, VersionExistsError
-from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs, calls_of_trace
+from agentguard.graph.runs import (
+    CALL_SCHEMA,
+    FAILURE_SCHEMA,
+    RUN_SCHEMA,
+    Runs,
+    calls_of_trace,
+)
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.errors import DISK_ERRORS, storage_error
 from agentguard.retention.policy import Item, Usage, usage_of
@@ -56,6 +62,9 @@ class FileRunStore:
     async def calls_of_trace(self, version_id: str, trace_id: str) -> pa.Table:
         return await asyncio.to_thread(self._read_trace, version_id, trace_id)
 
+    async def failures(self, version_id: str) -> pa.Table:
+        return await asyncio.to_thread(self._read_failures, version_id)
+
     async def delete(self, version_ids: Iterable[str]) -> None:
         await asyncio.to_thread(self._unlink, list(version_ids))
 
@@ -80,12 +89,14 @@ class FileRunStore:
         The draft of the runs reserves the version for this writer; its rename commits the version.
         """
         private_folder(self.folder)
-        runs_path, calls_path = self._paths(version_id)
+        runs_path, *others = self._paths(version_id)
         claim = self._claim(version_id)
         try:
-            _write_synced(_draft(calls_path), runs.calls)
+            for path, table in zip(others, (runs.calls, runs.failures), strict=True):
+                _write_synced(_draft(path), table)
             _write_synced(claim, runs.runs)
-            _draft(calls_path).replace(calls_path)
+            for path in others:
+                _draft(path).replace(path)
             claim.replace(runs_path)
             sync_folder(self.folder)
         except OSError:
@@ -93,7 +104,7 @@ class FileRunStore:
             raise
 
     def _claim(self, version_id: str) -> Path:
-        runs_path, _ = self._paths(version_id)
+        runs_path, *_ = self._paths(version_id)
         try:
             _draft(runs_path).touch(FILE_MODE, exist_ok=False)
         except FileExistsError:
@@ -104,18 +115,27 @@ class FileRunStore:
         return _draft(runs_path)
 
     def _read(self, version_id: str) -> Runs:
-        runs_path, calls_path = self._paths(version_id)
+        runs_path, calls_path, failures_path = self._paths(version_id)
         with _kept(version_id):
-            return Runs(_table(runs_path, RUN_SCHEMA), _table(calls_path, CALL_SCHEMA))
+            return Runs(
+                _table(runs_path, RUN_SCHEMA),
+                _table(calls_path, CALL_SCHEMA),
+                _failures(failures_path),
+            )
+
+    def _read_failures(self, version_id: str) -> pa.Table:
+        with _kept(version_id):
+            return _failures(self._paths(version_id)[2])
 
     def _read_trace(self, version_id: str, trace_id: str) -> pa.Table:
         with _kept(version_id):
             return calls_of_trace(_parts(self._paths(version_id)[1], CALL_SCHEMA), trace_id)
 
-    def _paths(self, version_id: str) -> tuple[Path, Path]:
+    def _paths(self, version_id: str) -> tuple[Path, Path, Path]:
         return (
             self.folder / f"{version_id}.runs.parquet",
             self.folder / f"{version_id}.calls.parquet",
+            self.folder / f"{version_id}.failures.parquet",
         )
 
     def _unlink(self, version_ids: Iterable[str]) -> None:
@@ -178,6 +198,11 @@ def _table(path: Path, schema: pa.Schema) -> pa.Table:
         verify(path)
         with pq.ParquetFile(path, memory_map=False) as file:
             return _of_schema(file.read(_known(file, schema)), schema)
+
+
+def _failures(path: Path) -> pa.Table:
+    """Read the failures; earlier versions of AgentGuard stored none."""
+    return _table(path, FAILURE_SCHEMA) if path.exists() else FAILURE_SCHEMA.empty_table()
 
 
 def _parts(path: Path, schema: pa.Schema) -> Iterator[pa.Table]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Generic, Protocol, TypeVar
 
 import orjson
+import pyarrow as pa
 
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.audit.cited import GRAPH_HASH
@@ -18,9 +19,11 @@ from agentguard.audit.store import AuditLog
 from agentguard.coordination.dispatching import Dispatcher, Handler
 from agentguard.coordination.notices import Notices
 from agentguard.coordination.outbox import Outbox, OutboxEntry
+from agentguard.graph.failure_history import merged
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.graph.storage.history import History, history_of
+from agentguard.graph.storage.known_failures import known_failures
 from agentguard.graph.storage.store import (
     LIVE,
     ComponentHistories,
@@ -82,6 +85,8 @@ class GraphPublisher(Generic[S_co]):
     outbox: Dispatcher
     projected: bool
     """Whether the graphs are also shown in a projection."""
+    failures: Callable[[Graph, Runs], pa.Table]
+    """Returns what the runs tell of failures (FAILURE_SCHEMA); later versions know it too."""
     trail: AuditTrail = field(default_factory=AuditTrail)
 
     async def publish(
@@ -104,6 +109,7 @@ class GraphPublisher(Generic[S_co]):
         actor.require(Permission.OPERATE)
         document = await asyncio.to_thread(_Document.of, version.graph)
         seen = await asyncio.to_thread(history_of, version.graph, runs)
+        runs = await self._with_failures(version, runs)
         async with runs_first(self.run_store, version.id, runs) as commit:
             await self._write(actor, version, document, seen, commit, guard)
         self.recent.add(version)
@@ -111,6 +117,12 @@ class GraphPublisher(Generic[S_co]):
         if not self.projected:
             return True
         return await_projection and await self.outbox.drain(PROJECTION)
+
+    async def _with_failures(self, version: GraphVersion, runs: Runs) -> Runs:
+        """Return the runs with the failures of this version and of those before it."""
+        before = await known_failures(self.unit_of_work, self.run_store, version.dataset)
+        own = await asyncio.to_thread(self.failures, version.graph, runs)
+        return replace(runs, failures=merged([before, runs.failures, own]))
 
     async def _write(
         self,

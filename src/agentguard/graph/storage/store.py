@@ -138,6 +138,12 @@ class RunStore(Protocol):
         Empty if it has none; raises NoGraphError as `get`.
         """
 
+    async def failures(self, version_id: str) -> pa.Table:
+        """Return their failures (FAILURE_SCHEMA) alone, empty if they are not kept.
+
+        Raises DamagedRunsError.
+        """
+
     async def delete(self, version_ids: Iterable[str]) -> None:
         """Delete the runs of these versions; missing ones are no error."""
 

@@ -13,6 +13,7 @@ from agentguard.coordination.sharing import SharedReads
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.runs import Runs, calls_of_trace
 from agentguard.graph.storage.history import History
+from agentguard.graph.storage.known_failures import known_failures
 from agentguard.graph.storage.store import (
     LIVE,
     ComponentHistories,
@@ -101,6 +102,10 @@ class Graphs:
             runs = await asyncio.to_thread(computed.runs.unpacked)
             return await asyncio.to_thread(calls_of_trace, [runs.calls], trace_id)
         return await self.run_store.calls_of_trace(version_id, trace_id)
+
+    async def failures(self, dataset: str) -> pa.Table:
+        """Return the failures of earlier windows, see graph.storage.known_failures."""
+        return await known_failures(self.unit_of_work, self.run_store, dataset)
 
     def as_of(self, newest: GraphVersion) -> int:
         """Return until when (ns) the newest version of its dataset has all spans.

@@ -164,6 +164,8 @@ class PrecedentDocument(Document):
     calls: int
     survives: float
     declared: bool
+    before_window: int
+    last_before_window: str | None
 
 
 class RescueDocument(Document):
