@@ -27,15 +27,13 @@ NOT_SURVIVED = ("w", call("A", call("B", failed=True), failed=True))
 
 def at_hour(runs: Runs, hour: int) -> Runs:
     """The same runs, that many hours later."""
-    moved = [
-        table.set_column(
-            table.schema.get_field_index("start"),
-            table.schema.field("start"),
-            pc.add(table["start"], hour * NS_PER_HOUR),
-        )
-        for table in (runs.runs, runs.calls)
-    ]
-    return Runs(*moved, runs.failures)
+    return replace(runs, runs=moved(runs.runs, hour), calls=moved(runs.calls, hour))
+
+
+def moved(table: pa.Table, hours: int) -> pa.Table:
+    column = pc.add(table["start"], hours * NS_PER_HOUR)
+    place = table.schema.get_field_index("start")
+    return table.set_column(place, table.schema.field(place), column)
 
 
 def rows(*counts: tuple[int, int, int]) -> pa.Table:

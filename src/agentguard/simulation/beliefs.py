@@ -131,8 +131,7 @@ def beliefs(
     prior, names = packaged_prior(), r.dependencies.keys(r.components)
     said = np.array([declared.survives.get((s, t), -1) for s, t, _ in names], np.int64)
     before = failures_before(r.runs)
-    known = {each: (b.survived, b.not_survived) for each, b in before.items()}
-    counts = _counts(r, names, [known, earlier or {}])
+    counts = _counts(r, names, [{k: b.counts for k, b in before.items()}, earlier or {}])
     basis = _basis(counts[0] + counts[1], said)
     retry_a, retry_b = _retry_rates(r, prior)
     return Beliefs(

@@ -49,6 +49,10 @@ class Before:
     last: int
     """Begin of the last hour with one, ns."""
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        return self.survived, self.not_survived
+
 
 def failures_before(runs: Runs) -> dict[tuple[str, str, bool], Before]:
     """Return what is known from before the window, by (source, target, returns)."""
