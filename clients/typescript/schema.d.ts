@@ -340,6 +340,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/risk-history/{component_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Risk History
+         * @description Return the risk of one component in the kept versions of a dataset, oldest first.
+         *
+         *     With the dependencies that appeared and went. Each version is analysed once and then cached.
+         */
+        get: operations["get_risk_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/components/{component_id}": {
         parameters: {
             query?: never;
@@ -3577,6 +3599,16 @@ export interface components {
             undecided: components["schemas"]["ChangedDependency"][];
         };
         /**
+         * DependencyChangesDocument
+         * @description Dependencies of the component that differ from the version before.
+         */
+        DependencyChangesDocument: {
+            /** Total */
+            total: number;
+            /** First */
+            first: components["schemas"]["DependencyEndsDocument"][];
+        };
+        /**
          * DependencyColumns
          * @description Dependencies, one list per member. Sources and targets are positions of components.
          */
@@ -3672,6 +3704,16 @@ export interface components {
             first_seen: string | null;
             /** Last Seen */
             last_seen: string | null;
+        };
+        /**
+         * DependencyEndsDocument
+         * @description A dependency.
+         */
+        DependencyEndsDocument: {
+            /** Source */
+            source: string;
+            /** Target */
+            target: string;
         };
         /**
          * DependencyReference
@@ -6181,6 +6223,49 @@ export interface components {
             reason: string;
         };
         /**
+         * RiskHistoryDocument
+         * @description The risk of one component in the kept versions of a dataset, oldest first.
+         */
+        RiskHistoryDocument: {
+            /** Dataset */
+            dataset: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Points */
+            points: components["schemas"]["RiskPointDocument"][];
+        };
+        /**
+         * RiskPointDocument
+         * @description The risk in one version.
+         */
+        RiskPointDocument: {
+            /** Graph Version */
+            graph_version: string | null;
+            /** Created At */
+            created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
+            /**
+             * Present
+             * @description Whether the version has the component.
+             */
+            present: boolean;
+            /**
+             * Score
+             * @description From 0 to 10; null: no risk of its own.
+             */
+            score: number | null;
+            /** Score Low */
+            score_low: number | null;
+            /** Score High */
+            score_high: number | null;
+            /** Risk Version */
+            risk_version: string;
+            appeared: components["schemas"]["DependencyChangesDocument"];
+            gone: components["schemas"]["DependencyChangesDocument"];
+        };
+        /**
          * Role
          * @description What a user may do; each role includes those before it.
          * @enum {string}
@@ -8394,6 +8479,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ComponentRiskDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_risk_history: {
+        parameters: {
+            query?: {
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
+                dataset?: string | null;
+                /** @description Maximum number of versions, the newest first. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                component_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RiskHistoryDocument"];
                 };
             };
             /** @description A problem (RFC 9457). */

@@ -42,6 +42,12 @@ QUESTIONS: list[tuple[str, str, dict[str, Any]]] = [
     ("analyze", "GET /api/analysis", {}),
     ("analyze --kind model --top 1", "GET /api/analysis", {"kind": "model", "top": 1}),
     ("analyze --sort name --errors", "GET /api/analysis", {"sort": "name", "errors": True}),
+    (
+        "component PaymentAgent --history",
+        "GET /api/risk-history/PaymentAgent",
+        {"limit": 100},
+    ),
+    ("component nobody --history", "GET /api/risk-history/nobody", {"limit": 100}),
     ("evidence component:PaymentAgent", "GET /api/evidence/component:PaymentAgent", {}),
     ("evidence nonsense", "GET /api/evidence/nonsense", {}),
     (f"trace {1:032x}", f"GET /api/traces/{1:032x}", {}),

@@ -44,6 +44,7 @@ PATHS = [
     "/api/graph",
     "/api/graph/columns",
     "/api/risks/{component_id}",
+    "/api/risk-history/{component_id}",
     "/api/analysis",
     "/api/audit/anchors",
     "/api/agents",

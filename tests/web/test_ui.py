@@ -190,3 +190,30 @@ async def test_the_risk_of_one_component_is_that_of_the_analysis(tmp_path):
         sum(each["contribution"] for each in found["risk"]["factors"]), abs=0.01
     )
     assert unknown.status_code == 404
+
+
+async def test_the_history_of_a_risk_has_each_kept_version_and_what_changed(tmp_path):
+    before, after = shop(), shop()
+    for group in before["resourceSpans"]:
+        for scope in group["scopeSpans"]:
+            scope["spans"] = [s for s in scope["spans"] if "charge_card" not in s["name"]]
+    async with opened(tmp_path) as app, client_of(create_app(app)) as client:
+        for each in (before, after):
+            await client.post("/api/scan", params={"dataset": "shop"}, json=each)
+        analysis = (await client.get("/api/analysis")).json()
+        found = (await client.get("/api/risk-history/charge_card")).json()
+        newest = (await client.get("/api/risk-history/charge_card?limit=1")).json()
+        agent = (await client.get("/api/risk-history/PaymentAgent?dataset=shop")).json()
+        refused = await client.get("/api/risk-history/charge_card?limit=101")
+
+    first, last = found["points"]
+    [risk] = [each for each in analysis["risks"] if each["name"] == "charge_card"]
+    assert (first["present"], first["score"]) == (False, None)
+    assert last["score"] == risk["score"]
+    assert (last["score_low"], last["score_high"]) == (risk["score_low"], risk["score_high"])
+    assert last["appeared"]["total"] == 1
+    assert last["appeared"]["first"][0]["target"] == found["id"] == risk["id"]
+    assert newest["points"] == [last | {"appeared": {"total": 0, "first": []}}]
+    assert [each["gone"]["total"] for each in agent["points"]] == [0, 0]
+    assert agent["points"][1]["appeared"]["first"] == last["appeared"]["first"]
+    assert refused.status_code == 422

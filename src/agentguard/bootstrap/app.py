@@ -8,6 +8,7 @@ from importlib.metadata import version as version_of
 
 from agentguard.accounts.principal import Permission
 from agentguard.analysis.diff_service import DiffService
+from agentguard.analysis.history import RiskHistory
 from agentguard.analysis.mitigation_service import MitigationService
 from agentguard.analysis.recent import RecentAnalyses
 from agentguard.analysis.service import AnalysisService
@@ -171,6 +172,10 @@ class App:
     @property
     def analysis(self) -> AnalysisService:
         return AnalysisService(self.selector, self.declared, self.links, self.analyses)
+
+    @property
+    def risk_history(self) -> RiskHistory:
+        return RiskHistory(self.selector, self.graphs)
 
     @property
     def mitigations(self) -> MitigationService:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,9 +20,13 @@ from agentguard.cli.options import (
     examples,
 )
 
+if TYPE_CHECKING:
+    from agentguard.settings import Settings
+
 EXAMPLES = examples(
     "agentguard component PaymentAgent",
     "agentguard component gpt-4o --dataset live --lookback 24h",
+    "agentguard component PaymentAgent --history",
     "agentguard component PaymentAgent --format json | jq .workflows[].name",
 )
 
@@ -38,6 +42,10 @@ def component(
     since: SinceOption = None,
     until: UntilOption = None,
     lookback: LookbackOption = None,
+    history: Annotated[
+        bool,
+        typer.Option("--history", help="Show its risk in the kept versions of the dataset."),
+    ] = False,
     full: FullOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
@@ -49,6 +57,9 @@ def component(
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.component import component_parts
 
+    if history:
+        _history(name, settings_with(data_dir, catalog), dataset, output_format)
+        return
     document = ask_about(
         settings_with(data_dir, catalog),
         selection_from_options(dataset, version, since, until, lookback),
@@ -58,3 +69,28 @@ def component(
         print_json(document)
     else:
         print_report(component_parts(shown(document), full=full))
+
+
+def _history(name: str, settings: Settings, dataset: str | None, output_format: Format) -> None:
+    from agentguard.analysis.history import MOST_VERSIONS
+    from agentguard.bootstrap.app import App
+    from agentguard.cli.opening import ask
+    from agentguard.cli.output import print_json, print_report, shown
+    from agentguard.cli.principal import os_user
+    from agentguard.cli.tables.risk_history import risk_history_parts
+
+    async def asked(app: App) -> dict[str, object]:
+        actor = os_user()
+        return await app.risk_history.of(
+            actor,
+            name,
+            dataset,
+            MOST_VERSIONS,
+            lambda selected: app.analysis.analyze(actor, selected),
+        )
+
+    document = ask(settings, asked)
+    if output_format is Format.JSON:
+        print_json(document)
+    else:
+        print_report(risk_history_parts(shown(document)))

@@ -54,6 +54,19 @@ export function useRisk(id: string | null, selection: Selection) {
   })
 }
 
+export function useRiskHistory(id: string, dataset: string | undefined) {
+  return useQuery({
+    queryKey: ['risk history', id, dataset],
+    queryFn: ({ signal }) =>
+      answered<Schemas['RiskHistoryDocument']>(
+        api.GET('/api/risk-history/{component_id}', {
+          params: { path: { component_id: id }, query: dataset ? { dataset } : {} },
+          signal,
+        }),
+      ),
+  })
+}
+
 export function useDatasets() {
   return useQuery({
     queryKey: ['datasets'],

@@ -7,10 +7,11 @@ import { count, milliseconds, percent, plural, score, time } from '../parts/numb
 import { Shape } from '../parts/Shape'
 import { Failure, Waiting } from '../parts/states'
 import { Text } from '../parts/Text'
+import { History } from './History'
 import { Factors, Neighbours } from './parts'
 import { Traces } from './Traces'
 
-const TABS = { overview: 'Overview', neighbours: 'Callers and callees', risk: 'Risk and findings', traces: 'Traces' }
+const TABS = { overview: 'Overview', neighbours: 'Callers and callees', risk: 'Risk and findings', traces: 'Traces', history: 'History' }
 
 type Tab = keyof typeof TABS
 
@@ -51,6 +52,7 @@ export function ComponentPage() {
       )}
       {tab === 'risk' && (risk.error ? <Failure error={risk.error} retry={() => void risk.refetch()} /> : risk.data ? <Findings found={risk.data} /> : <Waiting what="the risk" />)}
       {tab === 'traces' && <Traces id={c.id} />}
+      {tab === 'history' && <History id={c.id} />}
     </div>
   )
 }

@@ -50,6 +50,11 @@ class SqlGraphVersions:
         found: str | None = (await self.connection.execute(wanted)).scalar()
         return found
 
+    async def newest_ids(self, dataset: str, most: int) -> tuple[str, ...]:
+        wanted = select(graph_versions.c.id).where(graph_versions.c.dataset == dataset)
+        newest = wanted.order_by(graph_versions.c.sequence.desc()).limit(most)
+        return tuple((await self.connection.execute(newest)).scalars())
+
     async def is_kept(self, version_id: str) -> bool:
         wanted = select(graph_versions.c.id).where(graph_versions.c.id == version_id)
         return (await self.connection.execute(wanted)).scalar() is not None

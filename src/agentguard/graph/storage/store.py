@@ -70,6 +70,9 @@ class GraphVersions(Protocol):
     async def newest_id(self, dataset: str | None = None) -> str | None:
         """Return the id of the newest version of the dataset, or of all; None if there is none."""
 
+    async def newest_ids(self, dataset: str, most: int) -> tuple[str, ...]:
+        """Return the ids of the newest versions of the dataset, newest first."""
+
     async def is_kept(self, version_id: str) -> bool:
         """Return whether this version is kept, without reading its graph."""
 

@@ -103,6 +103,10 @@ class Graphs:
             return await asyncio.to_thread(calls_of_trace, [runs.calls], trace_id)
         return await self.run_store.calls_of_trace(version_id, trace_id)
 
+    async def newest_ids(self, dataset: str, most: int) -> tuple[str, ...]:
+        """Return the ids of the newest stored versions of the dataset, newest first."""
+        return await self.unit_of_work.read(lambda stores: stores.graphs.newest_ids(dataset, most))
+
     async def failures(self, dataset: str) -> pa.Table:
         """Return the failures of earlier windows, see graph.storage.known_failures."""
         return await known_failures(self.unit_of_work, self.run_store, dataset)

@@ -1,19 +1,22 @@
-"""GET /api/graph/columns and GET /api/risks/{id}."""
+"""GET /api/graph/columns, /api/risks/{id} and /api/risk-history/{id}."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from agentguard.accounts.principal import Permission
+from agentguard.analysis.history import MOST_VERSIONS
 from agentguard.graph.filtering import NO_FILTER
+from agentguard.graph.selection import SelectedGraph
 from agentguard.web.auth import ActorOf
 from agentguard.web.permissions import requires
 from agentguard.web.schemas.columns import GraphColumnsDocument
-from agentguard.web.schemas.risks import ComponentRiskDocument
-from agentguard.web.selection import FilterQuery, SelectionQuery
+from agentguard.web.schemas.risks import ComponentRiskDocument, RiskHistoryDocument
+from agentguard.web.selection import DatasetParameter, FilterQuery, SelectionQuery
 from agentguard.web.state import DocumentResponse, StateOf
 
 router = APIRouter(prefix="/api", tags=["graph"])
@@ -57,3 +60,32 @@ async def get_risk(
     compute = partial(state.app.analysis.analyze, actor, selected, NO_FILTER)
     every = await state.document(selected, "analysis", NO_FILTER, compute)
     return DocumentResponse(state.app.analysis.of_component(selected, component_id, every))
+
+
+@router.get(
+    "/risk-history/{component_id:path}",
+    operation_id="get_risk_history",
+    dependencies=[requires(Permission.READ)],
+    response_model=RiskHistoryDocument,
+)
+async def get_risk_history(
+    component_id: str,
+    actor: ActorOf,
+    state: StateOf,
+    dataset: DatasetParameter = None,
+    limit: Annotated[
+        int,
+        Query(ge=1, le=MOST_VERSIONS, description="Maximum number of versions, the newest first."),
+    ] = 20,
+) -> Response:
+    """Return the risk of one component in the kept versions of a dataset, oldest first.
+
+    With the dependencies that appeared and went. Each version is analysed once and then cached.
+    """
+
+    async def analyse(selected: SelectedGraph) -> Any:
+        compute = partial(state.app.analysis.analyze, actor, selected, NO_FILTER)
+        return await state.document(selected, "analysis", NO_FILTER, compute)
+
+    found = await state.app.risk_history.of(actor, component_id, dataset, limit, analyse)
+    return DocumentResponse(found)
