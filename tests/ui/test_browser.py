@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from tests.ui.walking import Browser, Found
-from tests.web.process import Server, inherited
+from tests.web.process import Server
 from tests.web.systems import shop
 
 pytestmark = pytest.mark.xdist_group("ui")
 
 THEMES = ("dark", "light")
-WEBHOOK = "http://127.0.0.1:9/hook"
-"""Refused before anything is sent: an address of this machine is no receiver."""
 PAGES = (
     "fleet",
     "selected",
@@ -46,28 +41,6 @@ PAGES = (
     "limits",
     "appearance",
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("ui")
-    loaded = subprocess.run(
-        [sys.executable, "-m", "agentguard.cli", "demo", "--load"],
-        env=inherited() | {"AGENTGUARD_DATA_DIR": str(folder / "data")},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert loaded.returncode == 0, loaded.stderr
-    server = Server(
-        folder, AGENTGUARD_WEBHOOK_URL=WEBHOOK, AGENTGUARD_WEBHOOK_SECRET=f"whsec_{'A' * 43}="
-    )
-    try:
-        yield server
-    finally:
-        server.kill()
 
 
 @pytest.fixture(scope="module")
