@@ -13,10 +13,11 @@ interface Props {
   columns: Columns
   position: number
   inCycle: boolean
+  onFocus: () => void
   onClose: () => void
 }
 
-export function Detail({ columns, position, inCycle, onClose }: Props) {
+export function Detail({ columns, position, inCycle, onFocus, onClose }: Props) {
   const { selection, to } = useView()
   const { components: c } = columns
   const id = c.id[position] ?? ''
@@ -70,6 +71,7 @@ export function Detail({ columns, position, inCycle, onClose }: Props) {
       {details.error && <Failure error={details.error} retry={() => void details.refetch()} />}
       <footer>
         <Link className="button primary" href={to('/what-if', { fail: id })}>Simulate its failure</Link>
+        <button type="button" onClick={onFocus}>Show what is around it</button>
         <Link className="button" href={to('/component', { id })}>Open the component's page</Link>
       </footer>
     </aside>

@@ -4,21 +4,22 @@ import { Link } from 'wouter'
 import { useColumns, type Columns } from '../api/queries'
 import { Problem } from '../api/client'
 import { useView } from '../app/view'
-import { Drawing, type Edge, type Node } from '../graph/Drawing'
 import { Mosaic } from '../graph/Mosaic'
-import { plural, score } from '../parts/numbers'
+import { MOST_DRAWN } from '../graph/neighbourhood'
+import { plural } from '../parts/numbers'
 import { Failure, Waiting } from '../parts/states'
 import { Attention, type Tab } from './Attention'
 import { ComponentTable, csvOf } from './ComponentTable'
 import { Detail } from './Detail'
 import { parseFilter } from './filter'
+import { Focus, FOCUS_PARTS } from './Focus'
 import { Legend } from './Legend'
+import { NamedDrawing } from './NamedDrawing'
 
-/** Most components that the drawing with names shows. */
-export const MOST_NAMED = 80
-
-const VIEWS = ['drawing', 'map', 'table'] as const
-const VIEW_WORDS = { drawing: 'Drawing', map: 'Map', table: 'Table' }
+const VIEWS = ['drawing', 'map', 'focus', 'table'] as const
+type View = (typeof VIEWS)[number]
+const VIEW_WORDS: Record<View, string> = { drawing: 'Drawing', map: 'Map', focus: 'Focus', table: 'Table' }
+const NO_FOCUS = Object.fromEntries(FOCUS_PARTS.map((name) => [name, null]))
 const LEVELS = { agent: 'Agents', service: 'Services', both: 'Both' }
 
 export function FleetPage() {
@@ -55,27 +56,35 @@ function Fleet({ columns, level }: { columns: Columns; level: keyof typeof LEVEL
   const text = params.get('q') ?? ''
   const filter = useMemo(() => parseFilter(text, columns, inCycle), [text, columns, inCycle])
   const found = useMemo(() => c.id.map((_, i) => i).filter(filter.matches), [c, filter])
-  const wanted = params.get('view')
-  const few = c.id.length <= MOST_NAMED
-  const view = wanted === 'table' || wanted === 'map' || (wanted === 'drawing' && few) ? wanted : few ? 'drawing' : 'map'
+  const few = c.id.length <= MOST_DRAWN
+  const offered = VIEWS.filter((each) => few || each !== 'drawing')
+  const view = offered.find((each) => each === params.get('view')) ?? offered[0] ?? 'map'
+  const before = useRef<View>(view === 'focus' ? 'map' : view)
+  if (view !== 'focus') before.current = view
+  const centred = c.id.indexOf(params.get('centre') ?? params.get('sel') ?? '')
   const at = c.id.indexOf(params.get('sel') ?? '')
   const selected = at < 0 ? null : at
-  const select = (i: number | null) => change({ sel: i === null ? null : (c.id[i] ?? null) })
+  const idAt = (i: number | null) => (i === null ? null : (c.id[i] ?? null))
+  const select = (i: number | null) => change({ sel: idAt(i), ...(view === 'focus' && { open: null, centre: i === null ? idAt(centred) : null }) })
+  const focusOn = (i: number) => change({ ...NO_FOCUS, view: 'focus', sel: idAt(i) })
   const listed = params.get('list')
   const tab: Tab = listed === 'spof' || listed === 'cycles' || listed === 'shadow' ? listed : 'risk'
 
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       const typing = event.target instanceof HTMLElement && /INPUT|SELECT|TEXTAREA/.test(event.target.tagName)
-      if (event.key === 'Escape' && !typing) change({ sel: null })
+      if (event.key === 'Escape' && !typing) change(view === 'focus' ? { ...NO_FOCUS, view: before.current } : { sel: null })
       if (event.key !== '/' || typing) return
       event.preventDefault()
       search.current?.focus()
     }
     addEventListener('keydown', press)
     return () => removeEventListener('keydown', press)
-  }, [change])
+  }, [change, view])
 
+  const table = (positions: number[], onSelect = select) => (
+    <ComponentTable columns={columns} positions={positions} sort={params.get('sort') ?? '-risk'} onSort={(sort) => change({ sort })} selected={selected} onSelect={onSelect} />
+  )
   return (
     <div className={`fleet${selected === null ? '' : ' with-detail'}`}>
       <Attention columns={columns} tab={tab} onTab={(list) => change({ list: list === 'risk' ? null : list })} matches={filter.matches} selected={selected} onSelect={select} />
@@ -94,62 +103,24 @@ function Fleet({ columns, level }: { columns: Columns; level: keyof typeof LEVEL
             ))}
           </div>
           <div className="segments" role="group" aria-label="View">
-            {VIEWS.filter((each) => few || each !== 'drawing').map((each) => (
-              <button key={each} type="button" aria-pressed={view === each} onClick={() => change({ view: each })}>{VIEW_WORDS[each]}</button>
+            {offered.map((each) => (
+              <button key={each} type="button" aria-pressed={view === each} onClick={() => change({ ...NO_FOCUS, view: each })}>{VIEW_WORDS[each]}</button>
             ))}
           </div>
           {view === 'table' && <button type="button" onClick={() => download(columns, found)}>CSV</button>}
         </div>
         {filter.unknown.length > 0 && <p className="note pad" role="alert">Not understood: {filter.unknown.join(' ')}</p>}
         {text && <p className="note pad" role="status">{plural(found.length, 'component')} of {c.id.length} match. <button type="button" className="link" onClick={() => change({ q: null })}>Show all</button>{selected !== null && !filter.matches(selected) && ' The selected component does not match.'}</p>}
-        {view === 'drawing' && <NamedDrawing columns={columns} matches={filter.matches} inCycle={inCycle} selected={selected} onSelect={select} />}
-        {view === 'map' && <Mosaic columns={columns} matches={filter.matches} filtering={!filter.empty} selected={selected} onSelect={select} />}
-        {view === 'table' && <ComponentTable columns={columns} positions={found} sort={params.get('sort') ?? '-risk'} onSort={(sort) => change({ sort })} selected={selected} onSelect={select} />}
-        {view !== 'table' && <Legend columns={columns} />}
+        {view === 'drawing' && <NamedDrawing columns={columns} matches={filter.matches} inCycle={inCycle} selected={selected} onSelect={select} onOpen={focusOn} instead={table(found)} />}
+        {view === 'map' && <Mosaic columns={columns} matches={filter.matches} filtering={!filter.empty} selected={selected} onSelect={select} onOpen={focusOn} />}
+        {view === 'focus' && (centred < 0
+          ? <p className="note pad">Select a component in the list, or find it by name: this view shows what is around it.</p>
+          : <Focus columns={columns} matches={filter.matches} inCycle={inCycle} centre={centred} selected={selected} table={table} />)}
+        {view === 'table' && table(found)}
+        {view !== 'table' && <Legend columns={columns} failing={view !== 'drawing'} />}
       </section>
-      {selected !== null && <Detail key={c.id[selected]} columns={columns} position={selected} inCycle={inCycle.has(selected)} onClose={() => select(null)} />}
+      {selected !== null && <Detail key={c.id[selected]} columns={columns} position={selected} inCycle={inCycle.has(selected)} onFocus={() => focusOn(selected)} onClose={() => select(null)} />}
     </div>
-  )
-}
-
-interface NamedProps {
-  columns: Columns
-  matches: (position: number) => boolean
-  inCycle: ReadonlySet<number>
-  selected: number | null
-  onSelect: (position: number | null) => void
-}
-
-function NamedDrawing({ columns, matches, inCycle, selected, onSelect }: NamedProps) {
-  const { components: c, dependencies: d } = columns
-  const nodes = useMemo<Node[]>(
-    () =>
-      c.id.map((id, i) => ({
-        id,
-        name: c.name[i] ?? id,
-        kind: c.kind[i] ?? 'agent',
-        fill: (c.risk[i] ?? 0) / 10,
-        colour: c.risk[i] ?? null,
-        spof: (c.spof_workflows[i] ?? 0) > 0,
-        shadow: c.shadow[i] === true,
-        dim: !matches(i),
-        words: `risk ${score(c.risk[i])}${(c.spof_workflows[i] ?? 0) > 0 ? ', single point of failure' : ''}${inCycle.has(i) ? ', in a cycle' : ''}, ${plural(c.callers[i] ?? 0, 'caller')}`,
-      })),
-    [columns, matches],
-  )
-  const edges = useMemo<Edge[]>(() => {
-    const most = Math.max(1, ...d.calls)
-    return d.source.map((source, e) => ({
-      source,
-      target: d.target[e] ?? 0,
-      width: 0.8 + 3.2 * Math.sqrt((d.calls[e] ?? 0) / most),
-    }))
-  }, [columns])
-  return (
-    <Drawing
-      label="Drawing of all components; what depends on something stands to its left" nodes={nodes} edges={edges}
-      selected={selected === null ? null : (c.id[selected] ?? null)} onSelect={(id) => onSelect(id === null ? null : c.id.indexOf(id))}
-    />
   )
 }
 

@@ -1,10 +1,12 @@
 // The layered drawing: lines and marks on a canvas, names as buttons over it.
-import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react'
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
 import { useTheme } from '../app/appearance'
 import { shown } from '../parts/Text'
 import { context, drawLine, drawMark, palette, riskColour } from './draw'
 import { KIND_WORDS, type Kind } from './kinds'
-import { layered, type Layered } from './layered'
+import type { Layered } from './layered'
+import { degrees, GAP, nearest, positions, RADIUS, routed, sizeOf, withReverse, type Places, type Route } from './places'
+import { useLayout } from './useLayout'
 import { useSize } from './useSize'
 
 export interface Node {
@@ -18,6 +20,8 @@ export interface Node {
   spof?: boolean
   shadow?: boolean
   dim?: boolean
+  /** Whether it stands for several. */
+  stack?: boolean
   /** Under the name. */
   caption?: string
   /** For those who cannot see the picture. */
@@ -29,6 +33,10 @@ export interface Edge {
   target: number
   width: number
   failing?: boolean
+  /** Whether it is part of a cycle; where nobody says, what leads back is drawn as one. */
+  cycle?: boolean
+  /** Written on the line. */
+  label?: string
 }
 
 interface Props {
@@ -37,42 +45,52 @@ interface Props {
   edges: Edge[]
   selected: string | null
   onSelect: (id: string | null) => void
+  /** On a double click, and on Shift and Enter. */
   onOpen?: (id: string) => void
+  /** Whose neighbours are lit while nothing is pointed at; the selected one's by default. */
+  lights?: string | null
   /** Titles over the ranks. */
   titles?: (ranks: number) => string[]
+  /** What to show where the layout takes too long. */
+  instead?: ReactNode
 }
 
-const GAP = 42
-const MOST_STRETCH = 1.7
-/** Where names stand beside the marks, rows are nearer. */
-const LEAST_STRETCH = 0.62
-const BESIDE_BELOW = 0.9
-const SIDE = 70
-const TOP = 40
-const BELOW = 40
-const SMALLEST_COLUMN = 116
-const RADIUS = 11
+export function Drawing({ instead, ...props }: Props) {
+  const layout = useLayout(props.nodes.length, props.edges, GAP)
+  const last = useRef<(Pick<Props, 'nodes' | 'edges'> & { placed: Layered }) | null>(null)
+  if (layout === 'late') {
+    return (
+      <>
+        <p className="note pad" role="status">The drawing took longer than 1.5 s to lay out, and is left out.</p>
+        {instead}
+      </>
+    )
+  }
+  if (layout) last.current = { nodes: props.nodes, edges: props.edges, placed: layout }
+  return last.current ? <Picture {...props} {...last.current} /> : <div className="drawing" />
+}
 
-export function Drawing({ label, nodes, edges, selected, onSelect, onOpen, titles }: Props) {
+function Picture({ label, nodes, edges, placed, selected, onSelect, onOpen, titles, lights = selected }: Omit<Props, 'instead'> & { placed: Layered }) {
   const [box, size] = useSize<HTMLDivElement>()
   const canvas = useRef<HTMLCanvasElement>(null)
   const theme = useTheme()
   const [hovered, setHovered] = useState<string | null>(null)
-  const placed = useMemo(
-    () => layered(nodes.length, edges.map((e) => [e.source, e.target] as const), { gap: GAP }),
-    [nodes, edges],
-  )
-  const width = Math.max(size.width, SIDE * 2 + SMALLEST_COLUMN * Math.max(0, placed.ranks - 1))
-  const height = Math.max(size.height - 2, placed.height * LEAST_STRETCH + TOP + BELOW)
+  const { width, height } = sizeOf(placed, size)
   const at = useMemo(() => positions(placed, width, height), [placed, width, height])
-  const lit = hovered ?? selected
+  const routes = useMemo(() => routed(edges, placed, at), [edges, placed, at])
+  const labelEnds = useMemo(() => endsOfLabels(nodes.length, edges), [nodes, edges])
+  const lit = hovered ?? lights
 
   useEffect(() => {
     const to = canvas.current && size.width ? context(canvas.current, width, height) : null
-    if (to) draw(to, nodes, edges, placed, at, lit, selected)
-  }, [nodes, edges, placed, at, lit, selected, theme, width, height, size.width])
+    if (to) draw(to, nodes, edges, placed, at, routes, lit, selected)
+  }, [nodes, edges, placed, at, routes, lit, selected, theme, width, height, size.width])
 
-  const move = (event: KeyboardEvent<HTMLButtonElement>, from: number) => {
+  const press = (event: KeyboardEvent<HTMLButtonElement>, from: number) => {
+    if (event.key === 'Enter' && event.shiftKey && onOpen) {
+      event.preventDefault()
+      onOpen(nodes[from]?.id ?? '')
+    }
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key]
     if (!way) return
     event.preventDefault()
@@ -87,6 +105,12 @@ export function Drawing({ label, nodes, edges, selected, onSelect, onOpen, title
         {titles?.(placed.ranks).map((title, r) => (
           <span key={r} className="lane-title" style={{ left: at.columns[r] ?? 0 }}>{title}</span>
         ))}
+        {edges.map((edge, i) => edge.label && (
+          <EdgeLabel
+            key={i} edge={edge} route={routes[i] ?? []} dim={lit !== null && weight(edge, nodes, lit) === 0}
+            towards={labelEnds[i] ?? 'source'}
+          />
+        ))}
         {nodes.map((node, i) => (
           <button
             key={node.id}
@@ -99,7 +123,7 @@ export function Drawing({ label, nodes, edges, selected, onSelect, onOpen, title
             onDoubleClick={() => onOpen?.(node.id)}
             onMouseEnter={() => setHovered(node.id)}
             onMouseLeave={() => setHovered(null)}
-            onKeyDown={(event) => move(event, i)}
+            onKeyDown={(event) => press(event, i)}
           >
             <bdi className="clip">{shown(node.name)}</bdi>
             {node.caption && <small> {node.caption}</small>}
@@ -111,52 +135,37 @@ export function Drawing({ label, nodes, edges, selected, onSelect, onOpen, title
   )
 }
 
-interface Places {
-  nodes: { x: number; y: number }[]
-  columns: number[]
-  step: number
-  yOf: (y: number) => number
-  /** Whether names stand beside the marks, not below them. */
-  beside: boolean
+/** Labels stand near the end with fewer lines, where they are farther apart; those of opposite lines at their sources. */
+function endsOfLabels(n: number, edges: Edge[]): ('source' | 'target')[] {
+  const degree = degrees(n, edges)
+  const mutual = withReverse(edges)
+  return edges.map((edge, i) => (mutual.has(i) || (degree[edge.source] ?? 0) <= (degree[edge.target] ?? 0) ? 'source' : 'target'))
 }
 
-function positions(placed: Layered, width: number, height: number): Places {
-  const stretch = Math.min(MOST_STRETCH, Math.max(LEAST_STRETCH, (height - TOP - BELOW) / Math.max(1, placed.height)))
-  const beside = stretch < BESIDE_BELOW
-  const left = beside ? SIDE / 2 : SIDE
-  const step = placed.ranks > 1 ? (width - left - (beside ? 2 * SIDE : SIDE)) / (placed.ranks - 1) : 0
-  const columns = Array.from({ length: placed.ranks }, (_, r) => (placed.ranks > 1 ? left + r * step : width / 2))
-  const shift = TOP + (height - TOP - BELOW - placed.height * stretch) / 2
-  const yOf = (y: number) => y * stretch + shift
-  return {
-    nodes: placed.rank.map((r, i) => ({ x: columns[r] ?? 0, y: yOf(placed.y[i] ?? 0) })),
-    columns,
-    step: step || 200,
-    yOf,
-    beside,
-  }
+function EdgeLabel({ edge, route, towards, dim }: { edge: Edge; route: Route; towards: 'source' | 'target'; dim: boolean }) {
+  const [near, next] = towards === 'source' ? route : [...route].reverse()
+  if (!near || !next) return null
+  const left = near[0] + 0.34 * (next[0] - near[0])
+  const top = near[1] + 0.22 * (next[1] - near[1])
+  return <span className={`edge-label${edge.failing ? ' bad' : ''}${dim ? ' dim' : ''}`} style={{ left, top }} aria-hidden="true">{edge.label}</span>
 }
 
 function draw(
-  to: CanvasRenderingContext2D, nodes: Node[], edges: Edge[], placed: Layered, at: Places, lit: string | null, selected: string | null,
+  to: CanvasRenderingContext2D, nodes: Node[], edges: Edge[], placed: Layered, at: Places, routes: Route[], lit: string | null, selected: string | null,
 ) {
   const colours = palette()
   const order = edges.map((_, i) => i).sort((a, b) => weight(edges[a], nodes, lit) - weight(edges[b], nodes, lit))
   for (const i of order) {
     const edge = edges[i]
-    const from = edge && at.nodes[edge.source]
-    const end = edge && at.nodes[edge.target]
-    if (!edge || !from || !end) continue
+    if (!edge) continue
     const touched = weight(edge, nodes, lit) > 0
-    const way = end.x >= from.x ? 1 : -1
-    const r0 = placed.rank[edge.source] ?? 0
-    const bends = (placed.bends[i] ?? []).map((y, k) => [at.columns[r0 + way * (k + 1)] ?? 0, at.yOf(y)] as const)
+    const cyclic = edge.cycle ?? placed.back[i] ?? false
     to.globalAlpha = lit && !touched ? 0.13 : touched ? 1 : 0.75
     drawLine(to, {
-      points: [[from.x + way * (RADIUS + 2), from.y], ...bends, [end.x - way * (RADIUS + 3), end.y]],
-      colour: placed.back[i] ? colours.cycle : edge.failing ? colours.r4 : touched ? colours.accent : colours.edge,
+      points: routes[i] ?? [],
+      colour: cyclic ? colours.cycle : edge.failing ? colours.r4 : touched ? colours.accent : colours.edge,
       width: edge.width,
-      dashed: placed.back[i] ?? false,
+      dashed: cyclic,
       arrow: true,
     })
   }
@@ -166,7 +175,7 @@ function draw(
     to.globalAlpha = node.dim || isFar(lit, i, nodes, edges) ? 0.3 : 1
     drawMark(
       to,
-      { ...place, r: RADIUS, kind: node.kind, fill: node.fill, colour: riskColour(colours, node.colour), spof: node.spof ?? false, shadow: node.shadow ?? false, selected: node.id === selected },
+      { ...place, r: RADIUS, kind: node.kind, fill: node.fill, colour: riskColour(colours, node.colour), spof: node.spof ?? false, shadow: node.shadow ?? false, stack: node.stack ?? false, selected: node.id === selected },
       colours,
     )
   })
@@ -180,21 +189,4 @@ const weight = (edge: Edge | undefined, nodes: Node[], lit: string | null) =>
 function isFar(lit: string | null, i: number, nodes: Node[], edges: Edge[]): boolean {
   if (lit === null || nodes[i]?.id === lit || !nodes.some((n) => n.id === lit)) return false
   return !edges.some((e) => (e.source === i && nodes[e.target]?.id === lit) || (e.target === i && nodes[e.source]?.id === lit))
-}
-
-/** The nearest node in a direction; those straight ahead count as nearer. */
-export function nearest(places: readonly { x: number; y: number }[], from: number, dx: number, dy: number): number | null {
-  const here = places[from]
-  let best: number | null = null
-  let least = Infinity
-  places.forEach((place, i) => {
-    if (!here || i === from) return
-    const ahead = (place.x - here.x) * dx + (place.y - here.y) * dy
-    const aside = Math.abs((place.x - here.x) * dy) + Math.abs((place.y - here.y) * dx)
-    if (ahead > 1 && ahead + 2 * aside < least) {
-      least = ahead + 2 * aside
-      best = i
-    }
-  })
-  return best
 }

@@ -4,10 +4,10 @@ import type { Columns } from '../api/queries'
 import { useTheme } from '../app/appearance'
 import { plural, score } from '../parts/numbers'
 import { shown } from '../parts/Text'
-import { nearest } from './Drawing'
 import { context, drawLine, drawMark, palette, riskColour } from './draw'
 import { KIND_WORDS } from './kinds'
 import { pack, type Cell, type Mosaic as Packed } from './pack'
+import { nearest } from './places'
 import { useSize } from './useSize'
 
 interface Props {
@@ -16,9 +16,11 @@ interface Props {
   filtering: boolean
   selected: number | null
   onSelect: (position: number | null) => void
+  /** On a double click, and on Shift and Enter. */
+  onOpen: (position: number) => void
 }
 
-export function Mosaic({ columns, matches, filtering, selected, onSelect }: Props) {
+export function Mosaic({ columns, matches, filtering, selected, onSelect, onOpen }: Props) {
   const [box, size] = useSize<HTMLDivElement>()
   const canvas = useRef<HTMLCanvasElement>(null)
   const theme = useTheme()
@@ -40,8 +42,9 @@ export function Mosaic({ columns, matches, filtering, selected, onSelect }: Prop
   }
   const press = (event: KeyboardEvent) => {
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key]
-    if (event.key === 'Enter') onSelect(cells[focused]?.position ?? null)
-    else if (event.key === 'Escape') onSelect(null)
+    const here = cells[focused]?.position ?? null
+    if (event.key === 'Enter' && event.shiftKey && here !== null) onOpen(here)
+    else if (event.key === 'Enter') onSelect(here)
     else if (way) {
       const next = nearest(cells, focused, way[0] ?? 0, way[1] ?? 0) ?? focused
       setFocused(next)
@@ -53,7 +56,7 @@ export function Mosaic({ columns, matches, filtering, selected, onSelect }: Prop
   return (
     <div
       className="drawing mosaic" ref={box} role="application" tabIndex={0} onKeyDown={press}
-      aria-label="Map of all components. Arrow keys move, Enter selects; the table has the same."
+      aria-label="Map of all components. Arrow keys move, Enter selects, Shift and Enter shows what is around it; the table has the same."
     >
       <div className="surface" style={{ width, height: packed.height }}>
         <canvas
@@ -61,6 +64,7 @@ export function Mosaic({ columns, matches, filtering, selected, onSelect }: Prop
           onMouseMove={(e) => setHovered(cellAt(e)?.position ?? null)}
           onMouseLeave={() => setHovered(null)}
           onClick={(e) => onSelect(cellAt(e)?.position ?? null)}
+          onDoubleClick={(e) => { const cell = cellAt(e); if (cell) onOpen(cell.position) }}
         />
         {packed.lanes.map((lane) => <span key={lane.title} className="lane-title left" style={{ left: lane.x }}>{lane.title}</span>)}
         {packed.hubs.length > 0 && <span className="lane-title left" style={{ left: width - 170 }}>Shared by 3 or more</span>}
@@ -72,7 +76,7 @@ export function Mosaic({ columns, matches, filtering, selected, onSelect }: Prop
         {packed.hubs.map((hub) => (
           <button
             key={hub.position} type="button" className="hub-label" tabIndex={-1}
-            style={{ left: hub.x + 20, top: hub.y - 16 }} onClick={() => onSelect(hub.position)}
+            style={{ left: hub.x + 20, top: hub.y - 16 }} onClick={() => onSelect(hub.position)} onDoubleClick={() => onOpen(hub.position)}
             onMouseEnter={() => setHovered(hub.position)} onMouseLeave={() => setHovered(null)}
           >
             <b className="clip">{shown(columns.components.name[hub.position] ?? '')}</b>

@@ -35,10 +35,13 @@ export interface Mark {
   spof?: boolean
   shadow?: boolean
   selected?: boolean
+  /** Whether it stands for several. */
+  stack?: boolean
 }
 
 export function drawMark(to: CanvasRenderingContext2D, mark: Mark, colours: Palette) {
   const { x, y, r } = mark
+  if (mark.stack) for (const shift of [6, 3]) ring(to, mark.kind, x + shift, y - shift, r, colours.strong, 1.2)
   outline(to, mark.kind, x, y, r)
   to.fillStyle = colours.panel
   to.fill()

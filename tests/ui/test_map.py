@@ -1,0 +1,137 @@
+"""The fleet in a real browser: what is around a component, on a server with the recorded demo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.ui.walking import Browser, Found
+from tests.web.process import Server
+
+pytestmark = pytest.mark.xdist_group("ui")
+
+THEMES = ("dark", "light")
+WRITER = "demo/agent:writeragent"
+
+
+@pytest.fixture(scope="module")
+def found(browser: Browser, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    return browser.walk("map.mjs", server.url, tmp_path_factory.mktemp("walk"))
+
+
+@pytest.fixture(scope="module")
+def columns(server: Server) -> dict[str, Any]:
+    answer = httpx.get(f"{server.url}/api/graph/columns?dataset=demo&level=agent", timeout=60)
+    return dict(answer.json())
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("page", ["focus"])
+def test_pages_open_without_errors_and_violations_of_accessibility(found, page, theme):
+    assert found[f"{page} {theme}"] == {"wrong": [], "axe": [], "theme": theme}
+
+
+def test_the_keyboard_leads_from_the_map_to_what_is_around_a_component_and_back(found):
+    keys = found["keys"]
+    selected = keys["inside"].pop("sel")
+
+    assert keys["wrong"] == []
+    assert keys["inside"] == {"dataset": "demo", "view": "focus"}
+    assert keys["back"] == {"dataset": "demo", "view": "map", "sel": selected}
+    assert keys["out"] == {"dataset": "demo", "view": "map"}
+
+
+def test_what_is_drawn_around_a_component_is_what_the_api_knows(found, columns):
+    around = found["around"]
+
+    assert around["wrong"] == []
+    for name, drawn in around["around"].items():
+        direction, depth = name.split()
+        assert set(drawn) == names_around(columns, WRITER, direction, int(depth)), name
+
+
+def test_the_address_holds_depth_direction_and_labels(found):
+    around = found["around"]
+
+    assert around["address"] == {
+        "dataset": "demo",
+        "view": "focus",
+        "sel": WRITER,
+        "dir": "dependencies",
+        "labels": "calls",
+    }
+    assert around["words"] == "WriterAgent has 3 dependencies within 1 call: 3 drawn."
+
+
+def test_every_line_has_its_calls_as_label_and_in_words(found, columns):
+    around, dependencies = found["around"], columns["dependencies"]
+    inside = {
+        i
+        for i, name in enumerate(columns["components"]["name"])
+        if name in around["around"]["Dependencies 1"]
+    }
+    calls = [
+        calls
+        for source, target, calls in zip(
+            dependencies["source"], dependencies["target"], dependencies["calls"], strict=True
+        )
+        if {source, target} <= inside
+    ]
+
+    assert sorted(map(int, around["labels"])) == sorted(calls)
+    assert "WriterAgent depends on EditorAgent: 20 calls, 2 failed" in around["lines"]
+
+
+def test_a_cycle_is_drawn_as_one_and_its_members_are_named(found):
+    inside, outside = found["cycle"]["inside"], found["cycle"]["outside"]
+
+    assert inside["violet"] > 100
+    assert inside["words"] == ["Cycle of 2EditorAgent, WriterAgent depend on each other."]
+    assert outside == {"violet": 0, "words": []}
+
+
+def test_siblings_fold_and_the_counts_add_up_to_all_neighbours(found):
+    folding = found["folding"]
+
+    assert folding["wrong"] == []
+    assert folding["folded"]["drawn"] == 1 + 6 + 1  # the component, siblings, their fold
+    assert folding["folded"]["words"] == (
+        "agent 0 has 45 callers and dependencies within 1 call: 6 drawn,"
+        " 39 folded with others of their kind and owner."
+    )
+    assert folding["unfolded"].endswith("45 drawn.")
+
+
+def test_a_fold_that_has_no_room_opens_in_the_table(found):
+    address = found["folding"]["address"]
+
+    assert (address["as"], address["q"]) == ("table", 'kind:agent service:"growth"')
+    assert found["folding"]["rows"] == 301
+
+
+def test_a_drawing_that_takes_too_long_becomes_the_table_and_says_why(found, columns):
+    late = found["late"]
+
+    assert late["focus"]["said"].startswith("The drawing took longer than 1.5 s")
+    assert {each.strip() for each in late["focus"]["rows"]} == names_around(
+        columns, WRITER, "Both", 1
+    )
+    assert late["rows"] == len(columns["components"]["id"])
+    assert late["wrong"] == []
+
+
+def names_around(columns: dict[str, Any], centre: str, direction: str, depth: int) -> set[str]:
+    """Return the names of a component and of all within so many calls of it."""
+    components, dependencies = columns["components"], columns["dependencies"]
+    pairs = list(zip(dependencies["source"], dependencies["target"], strict=True))
+    up = [(target, source) for source, target in pairs]
+    ways = {"Callers": [up], "Dependencies": [pairs], "Both": [up, pairs]}[direction]
+    reached = {components["id"].index(centre)}
+    for way in ways:
+        near = {components["id"].index(centre)}
+        for _ in range(depth):
+            near |= {end for start, end in way if start in near}
+        reached |= near
+    return {components["name"][i] for i in reached}
