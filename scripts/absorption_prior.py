@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TRACES = ROOT / "tests" / "data" / "traces"
 TARGET = ROOT / "src" / "agentguard" / "simulation" / "absorption_prior.json"
 COMMAND = "python -m scripts.absorption_prior"
-_STRENGTHS = (0.5, 1, 2, 4, 8, 16)
+_STRENGTHS = (0.25, 0.5, 1, 2, 4, 8, 16)
 _NEVER = 1_000_000
 _MEANS = tuple(n / 100 for n in range(50, 100))
 _SIZES = (1, 2, 3, 4)
@@ -148,8 +148,8 @@ def estimate(evidence: Evidence) -> dict[str, Any]:
         "strengths": {
             "kind": strengths.kind,
             "served": strengths.served,
-            "graph": strengths.graph,
         },
+        "graph_strengths": _weighed(found, strengths),
         "varies": round((varying + 0.5) / (len(several) + 1), 4),
         "failed_several_times": len(several),
         "of_these_varied": varying,
@@ -181,6 +181,17 @@ def _tallies(found: Iterable[Dependency]) -> dict[str, dict[str, int]]:
         kind: {"survived": yes, "not_survived": no}
         for kind, (yes, no) in sorted(counts(found).items())
     }
+
+
+def _weighed(found: Sequence[Dependency], chosen: Strengths) -> list[tuple[float, float]]:
+    """Return how probable each strength of the recordings against a graph's own is.
+
+    All were equally probable before; the log scores on what was left out tell them apart. One
+    strength for all would claim to know what 150 dependencies do not show.
+    """
+    scores = [left_out(found, replace(chosen, graph=each)) for each in _STRENGTHS]
+    odds = [math.exp(score - max(scores)) for score in scores]
+    return [(each, round(odd / sum(odds), 4)) for each, odd in zip(_STRENGTHS, odds, strict=True)]
 
 
 def counts(found: Iterable[Dependency]) -> dict[str, tuple[int, int]]:
@@ -224,7 +235,7 @@ def _prior(found: Sequence[Dependency], strengths: Strengths) -> Prior:
         overall=overall(counts(found)),
         kind_strength=strengths.kind,
         served_strength=strengths.served,
-        graph_strength=strengths.graph,
+        graph_strengths=((strengths.graph, 1.0),),
         exception=0.0,
         varies=0.0,
         rescue=(0.0, 0.0),

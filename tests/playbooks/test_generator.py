@@ -394,6 +394,22 @@ def counted(value) -> set[str]:
     return set()
 
 
+def test_what_is_saved_of_several_workflows_that_hardly_lose_a_run_each() -> None:
+    graph = world(
+        needs("A", "B", DependencyType.USES_TOOL),
+        workflows=[workflow(name, "A", runs=1) for name in ("v", "w")],
+        components=[component("B", ComponentKind.TOOL)],
+    )
+    runs = record([(name, call("A", call("B"))) for name in ("v", "w")])
+    result = simulate(graph, runs, ["B"])
+
+    found = generate(graph, result, runs=runs)
+    text = str([step.actions for step in found.steps])
+
+    assert all(0 < each.runs_lost < 0.5 for each in result.workflows)
+    assert "lost runs, hardly one of each workflow" in text
+
+
 @settings(max_examples=40)
 @given(made=recorded_worlds(), failed=scenarios, seed=seeds)
 def test_components_and_evidence_all_exist_and_the_same_facts_give_the_same_playbook(

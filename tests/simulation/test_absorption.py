@@ -27,7 +27,7 @@ def beliefs(
 ) -> Posterior:
     return Posterior(
         cells=np.zeros(size, np.uint64),
-        share=np.tile(share, (size, 1)),
+        share=np.tile([*share, 1.0], (size, 1, 1)),
         spare=np.full(size, spare),
         absorbed=np.full(size, absorbed, float),
         propagated=np.full(size, propagated, float),
@@ -68,7 +68,22 @@ def test_the_others_of_a_graph_count_as_much_as_the_recordings_say() -> None:
     before = PRIOR.survived("tool", served=False)
     after = PRIOR.survived("tool", served=False, own=Tally(0, 1))
 
-    assert after == pytest.approx(PRIOR.graph_strength * before / (PRIOR.graph_strength + 1))
+    # one observation alone does not tell the strengths apart
+    expected = sum(w * s * before / (s + 1) for s, w in PRIOR.graph_strengths)
+    assert after == pytest.approx(expected)
+
+
+def test_a_graph_whose_dependencies_differ_counts_less_for_the_next_one() -> None:
+    def moved(own: Tally) -> float:
+        return PRIOR.survived("tool", served=False, own=own)
+
+    alike, mixed = (
+        PRIOR.share("tool", served=False, own=Tally(6, 0)),
+        PRIOR.share("tool", served=False, own=Tally(3, 3)),
+    )
+
+    assert mixed[-1, 2] > dict(PRIOR.graph_strengths)[16] > alike[-1, 2]
+    assert moved(Tally(6, 0)) > 0.95
 
 
 def test_a_fallback_that_was_never_needed_may_save_what_else_would_stop() -> None:

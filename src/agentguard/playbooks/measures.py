@@ -85,6 +85,8 @@ class Containment:
         lost, saved = self.lost or {}, option.saved or {}
         hit = sorted((w for w in saved if saved[w] >= _WORTH), key=lambda w: (-saved[w], w))
         losing = [w for w, runs in lost.items() if runs >= _WORTH]
+        if not hit:
+            return f"{_of(option.runs, total)} lost runs, hardly one of each workflow"
         if losing == hit[:1]:
             return f"{_of(saved[hit[0]], lost[hit[0]])} lost runs of {known.name(hit[0])}"
         parts = [f"{_of(saved[w], lost[w])} of {known.name(w)}" for w in hit]

@@ -46,8 +46,10 @@ class Prior:
     """How many dependencies of a kind the overall share is worth."""
     served_strength: float
     """How many dependencies of served callers their kind's share is worth."""
-    graph_strength: float
-    """How many of a graph's own dependencies the shares of the recordings are worth."""
+    graph_strengths: tuple[tuple[float, float], ...]
+    """How many of a graph's own dependencies the shares of the recordings are worth: what may be,
+    and how probable that is after the recordings.
+    """
     exception: float
     """Chance that a single failure ends otherwise than its dependency's state says."""
     varies: float
@@ -65,16 +67,24 @@ class Prior:
         `own`: of how many other dependencies of this kind in the same graph it was. One code base
         tends to treat them alike.
         """
-        a, b = self.share(kind, served=served, own=own or Tally())
-        return a / (a + b)
+        a, b, weight = self.share(kind, served=served, own=own or Tally()).T
+        return float((weight * a / (a + b)).sum())
 
-    def share(self, kind: str, *, served: bool, own: Tally) -> tuple[float, float]:
-        """Return the Beta distribution of the share survived in a graph, after its `own`."""
+    def share(self, kind: str, *, served: bool, own: Tally) -> NDArray[np.float64]:
+        """Return (strengths, 3): the share survived in a graph, after its `own`.
+
+        A mixture of Beta distributions (a, b, weight): one for each strength, which is the more
+        probable the better it foretold `own`.
+        """
         share = _shrunken(self.kinds.get(kind, Tally()), self.overall, self.kind_strength)
         if served:
             share = _shrunken(self.served.get(kind, Tally()), share, self.served_strength)
-        strength = self.graph_strength
-        return own.survived + strength * share, own.not_survived + strength * (1 - share)
+        strength, weight = np.array(self.graph_strengths).T
+        before = np.stack([strength * share, strength * (1 - share)])
+        after = before + np.array([[own.survived], [own.not_survived]])
+        foretold = np.array([_log_ratio(*pair) for pair in zip(before.T, after.T, strict=True)])
+        weight = weight * np.exp(foretold - foretold.max())
+        return np.stack([*after, weight / weight.sum()], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,7 @@ def packaged_prior() -> Prior:
         overall=found["overall"],
         kind_strength=found["strengths"]["kind"],
         served_strength=found["strengths"]["served"],
-        graph_strength=found["strengths"]["graph"],
+        graph_strengths=tuple((s, w) for s, w in found["graph_strengths"]),
         exception=found["exception"],
         varies=found["varies"],
         rescue=(found["rescue"]["successes"], found["rescue"]["failures"]),
@@ -131,7 +141,7 @@ class Posterior:
     cells: U64
     """(n): dependencies with the same number have the share in common."""
     share: NDArray[np.float64]
-    """(n, 2): of this share, the Beta distribution's parameters."""
+    """(n, strengths, 3): this share, see Prior.share."""
     spare: NDArray[np.float64]
     """(n): chance of a fallback that was never seen."""
     absorbed: NDArray[np.float64]
@@ -181,7 +191,7 @@ class Posterior:
         self, quantiles: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (n, m) probabilities of stops and survives, at (n, m) quantiles of the shares."""
-        survived = beta_quantiles(self.share[:, 0], self.share[:, 1], quantiles)
+        survived = self._shares(quantiles)
         likely = self._likelihoods()
         stops = (1 - self.varies) * (1 - survived) * likely[0]
         survives = (1 - self.varies) * survived * likely[1]
@@ -192,6 +202,16 @@ class Posterior:
             np.where(said < 0, (stops - rescued) / total, said == 0),
             np.where(said < 0, (survives + rescued) / total, said == 1),
         )
+
+    def _shares(self, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (n, m) quantiles of the shares; each cell is computed once."""
+        _, first, place = np.unique(self.cells, return_index=True, return_inverse=True)
+        a, b, weight = np.moveaxis(self.share[first], -1, 0)
+        parts = [_beta_mass(a[:, i : i + 1], b[:, i : i + 1]) for i in range(a.shape[1])]
+        mass = sum(
+            weight[:, i, None] * p / p.sum(axis=1, keepdims=True) for i, p in enumerate(parts)
+        )
+        return _grid_quantiles(np.asarray(mass), quantiles, place)
 
     def _likelihoods(self) -> NDArray[np.float64]:
         """Return (3, n, 1): how likely what was seen is if it stops, survives, varies.
@@ -240,11 +260,17 @@ def beta_quantiles(
     """Return (n, m) quantiles u of n Beta(a, b) distributions, to 1/256, by summing the density."""
     if not len(a):
         return np.zeros_like(u)
-    mass = _beta_mass(a[:, None], b[:, None])
+    return _grid_quantiles(_beta_mass(a[:, None], b[:, None]), u, np.arange(len(a)))
+
+
+def _grid_quantiles(
+    mass: NDArray[np.float64], u: NDArray[np.float64], place: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return (n, m) quantiles u of the distribution, a row of (k, 256) `mass`, at each place."""
     below = np.cumsum(mass, axis=1) / mass.sum(axis=1, keepdims=True)
-    place = np.arange(len(a))[:, None]
-    flat = (below + place).ravel()
-    found = np.searchsorted(flat, (u + place).ravel()).reshape(u.shape) - place * len(_GRID)
+    row = place[:, None]
+    flat = (below + np.arange(len(mass))[:, None]).ravel()
+    found = np.searchsorted(flat, (u + row).ravel()).reshape(u.shape) - row * len(_GRID)
     quantiles: NDArray[np.float64] = _GRID[np.clip(found, 0, len(_GRID) - 1)]
     return quantiles
 
@@ -259,6 +285,15 @@ def _beta_mass(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.flo
     logs[:, -1:] = np.where(b < 1, (b - 1) * _LOG_CELL - np.log(b), logs[:, -1:])
     found: NDArray[np.float64] = np.exp(logs - logs.max(axis=1, keepdims=True))
     return found
+
+
+def _log_ratio(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+    """Return the log of B(after) / B(before) of two pairs of parameters above 0."""
+    return _lbeta(*after.tolist()) - _lbeta(*before.tolist())
+
+
+def _lbeta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
 def _log_beta(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

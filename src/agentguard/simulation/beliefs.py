@@ -208,7 +208,7 @@ def _counts(
 def _shares(
     cells: Sequence[tuple[str, bool]], prior: Prior, survived: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return (n, 2) the Beta distribution of the share survived of each dependency's cell."""
+    """Return (n, strengths, 3): the share survived of each dependency's cell, see Prior.share."""
     tallies: dict[tuple[str, bool], list[float]] = defaultdict(lambda: [0.0, 0.0])
     for cell, each in zip(cells, survived.tolist(), strict=True):
         if each >= 0:
@@ -216,7 +216,7 @@ def _shares(
     shares = {
         cell: prior.share(cell[0], served=cell[1], own=Tally(*tallies[cell])) for cell in set(cells)
     }
-    return np.array([shares[cell] for cell in cells]).reshape(-1, 2)
+    return np.array([shares[c] for c in cells]).reshape(len(cells), len(prior.graph_strengths), 3)
 
 
 def _spare(
