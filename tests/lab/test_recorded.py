@@ -16,7 +16,8 @@ from lab.scoring import Scores, score
 pytestmark = pytest.mark.xdist_group("lab-recorded")
 
 FOLDER = Path(__file__).parent.parent / "data" / "lab"
-SYSTEM = "content"
+SYSTEMS = ("content", "ecommerce", "topology-1")
+"""Of five: the others take as long again. `python -m lab score tests/data/lab` scores all."""
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,9 @@ def quiet() -> Mapping[str, Scores]:
 
 def scores(conditions: Conditions) -> Mapping[str, Scores]:
     """Return the scores of the outages by method."""
-    part = Part.within(FOLDER, SYSTEM, conditions)
-    outages = [c for c in predicted(SYSTEM, part, part) if c.injection.mode is Mode.OUTAGE]
+    parts = {system: Part.within(FOLDER, system, conditions) for system in SYSTEMS}
+    cases = [case for system, part in parts.items() for case in predicted(system, part, part)]
+    outages = [case for case in cases if case.injection.mode is Mode.OUTAGE]
     return {method: score([said(case, method) for case in outages]) for method in (*Method, NAIVE)}
 
 
@@ -43,20 +45,16 @@ def said(case: Case, method: str):
 
 
 def test_the_record_is_whole(noisy: Mapping[str, Scores], quiet: Mapping[str, Scores]) -> None:
-    assert (noisy[NAIVE].pairs, quiet[NAIVE].pairs) == (38, 20)
+    assert (noisy[NAIVE].pairs, quiet[NAIVE].pairs) == (192, 192)
 
 
-def test_replay_predicts_a_noisy_window_better_than_the_naive_rule(
-    noisy: Mapping[str, Scores],
-) -> None:
+def test_replay_predicts_a_noisy_window_within_its_ranges(noisy: Mapping[str, Scores]) -> None:
     replay, naive = noisy[Method.REPLAY], noisy[NAIVE]
 
-    assert replay.brier is not None
-    assert naive.brier is not None
-    assert replay.brier < naive.brier
-    assert replay.interval_score <= 0.5 * naive.interval_score
-    assert replay.covered >= 0.8 * replay.pairs
-    assert replay.width <= 0.7
+    assert replay.covered >= 0.95 * replay.pairs
+    assert replay.width <= 0.35
+    assert replay.interval_score <= 0.4
+    assert (replay.brier or 1) <= 0.3 * (naive.brier or 0)
 
 
 def test_the_ranges_of_replay_in_a_quiet_window_say_more_than_the_naive_rule(
@@ -64,16 +62,16 @@ def test_the_ranges_of_replay_in_a_quiet_window_say_more_than_the_naive_rule(
 ) -> None:
     replay, naive = quiet[Method.REPLAY], quiet[NAIVE]
 
-    assert replay.interval_score < naive.interval_score
-    assert replay.covered >= 0.8 * replay.pairs
-    assert replay.width <= 0.8
+    assert replay.covered >= 0.95 * replay.pairs
+    assert replay.interval_score <= 0.65
+    assert (replay.brier or 1) < (naive.brier or 0)
 
 
-@pytest.mark.parametrize("method", list(Method))
-def test_agents_that_fail_with_it_are_named(method: Method, noisy: Mapping[str, Scores]) -> None:
-    agents = noisy[method].agents
+@pytest.mark.parametrize("method", [Method.REPLAY, Method.MONTE_CARLO])
+def test_what_fails_with_it_is_named(method: Method, noisy: Mapping[str, Scores]) -> None:
+    agents, services = noisy[method].agents, noisy[method].services
 
-    assert agents.recall is not None
-    assert agents.precision is not None
-    assert agents.recall >= 0.75
-    assert agents.precision >= 0.55
+    assert (agents.recall or 0) >= 0.8
+    assert (agents.precision or 0) >= 0.6
+    assert (services.recall or 0) >= 0.8
+    assert (services.precision or 0) >= 0.7
