@@ -8932,6 +8932,8 @@ export interface operations {
     draft_catalog: {
         parameters: {
             query?: {
+                /** @description Only the entries of these, by id or unique name. */
+                component?: string[] | null;
                 /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
                 dataset?: string | null;
                 /** @description Id of a stored graph version, instead of the newest of the dataset. */

@@ -13,7 +13,7 @@ from agentguard.catalog.comparing import compare
 from agentguard.catalog.matching import Standing, match
 from agentguard.catalog.model import merge
 from agentguard.catalog.reading import read_catalog
-from agentguard.catalog.writing import catalog_text
+from agentguard.catalog.writing import catalog_text, entries_text
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Component, Graph, Workflow
 from agentguard.graph.storage.history import History
@@ -300,3 +300,15 @@ def test_owners_and_values_are_left_open():
     )
 
     assert {(e.owner, e.value_per_run) for e in catalog.entries} == {(None, None)}
+
+
+def test_an_entry_alone_is_that_of_the_whole_draft():
+    seen = graph(agent("a", "A"), agent("b", 'B "quoted"'), workflows=(workflow("w", "a"),))
+    whole, alone = (
+        read_catalog(text, origin="c") for text in (catalog_text(seen), entries_text(seen, ["b"]))
+    )
+
+    [entry] = alone.entries
+    [same] = [each for each in whole.entries if each.id == "b"]
+    assert (entry.id, entry.name, entry.models) == (same.id, same.name, same.models)
+    assert entries_text(seen, []) == ""

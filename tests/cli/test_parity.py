@@ -255,11 +255,18 @@ async def test_a_draft_of_the_catalog_is_the_same_text(tmp_path):
     await of_command(f"scan {write_traces(tmp_path / 'traces.jsonl')} --dataset shop")
 
     printed = await asyncio.to_thread(CliRunner().invoke, app, ["catalog", "init"])
+    one = await asyncio.to_thread(
+        CliRunner().invoke, app, ["catalog", "init", "--component", "PaymentAgent"]
+    )
     async with served(tmp_path) as client:
         answered = await client.get("/api/catalog/draft")
+        alone = await client.get("/api/catalog/draft?component=PaymentAgent")
+        unknown = await client.get("/api/catalog/draft?component=nobody")
 
     assert printed.stdout == answered.text
     assert answered.headers["content-type"].startswith("application/yaml")
+    assert one.stdout == alone.text
+    assert unknown.status_code == 404
 
 
 async def test_a_background_simulation_from_the_command_line_is_run_by_a_server(tmp_path):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agentguard.catalog.comparing import compare
 from agentguard.catalog.documents import comparison_document
 from agentguard.catalog.model import Catalog
-from agentguard.catalog.writing import catalog_text
+from agentguard.catalog.writing import catalog_text, entries_text
 from agentguard.graph.documents import origin_of
 from agentguard.graph.evidence_links import TraceLinks
+from agentguard.graph.resolve import resolve
 from agentguard.graph.selection import SelectedGraph
 from agentguard.graph.storage.history import History
 from agentguard.kernel.clock import Clock
@@ -46,6 +48,13 @@ class CatalogService:
         )
         return origin_of(selected) | comparison_document(found, self.links)
 
-    async def draft(self, selected: SelectedGraph) -> str:
-        """Return a first catalog of everything in this graph, as YAML."""
-        return await asyncio.to_thread(catalog_text, selected.graph)
+    async def draft(self, selected: SelectedGraph, components: Sequence[str] = ()) -> str:
+        """Return a first catalog of everything in this graph, as YAML.
+
+        Of these components, by id or unique name, only the entries, to be added to a catalog.
+        Raises UnknownComponentError and AmbiguousComponentError.
+        """
+        if not components:
+            return await asyncio.to_thread(catalog_text, selected.graph)
+        ids = {resolve(selected.graph, name).id for name in components}
+        return await asyncio.to_thread(entries_text, selected.graph, ids)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import yaml
@@ -34,12 +34,33 @@ def catalog_text(graph: Graph) -> str:
     Owners and values are null. Read back by read_catalog, everything is declared and nothing
     drifts. Unidentified agents are omitted, because they have no name to declare.
     """
+    sections = _sections(graph)
+    return (
+        _HEADER
+        + "currency: null\n"
+        + "".join(f"{key}:{_section(entries)}" for key, entries in sections.items())
+    )
+
+
+def entries_text(graph: Graph, components: Collection[str]) -> str:
+    """Return the entries of these components alone, to be added to a catalog.
+
+    Ids; unidentified components are omitted.
+    """
+    wanted = {
+        key: [entry for entry in entries if entry["id"] in components]
+        for key, entries in _sections(graph).items()
+    }
+    return "".join(f"{key}:{_section(found)}" for key, found in wanted.items() if found)
+
+
+def _sections(graph: Graph) -> dict[str, list[dict[str, Any]]]:
     uses = _Uses(graph)
     flows = {w.id: w.name for w in graph.workflows} | {
         c.id: c.name for c in graph.components if c.kind is ComponentKind.WORKFLOW
     }
     identified = [c for c in graph.components if c.identified]
-    sections: dict[str, list[dict[str, Any]]] = {
+    return {
         "agents": [
             _undeclared_fields(c.id, c.name) | uses.of(c)
             for c in identified
@@ -55,11 +76,6 @@ def catalog_text(graph: Graph) -> str:
             if c.kind in EntryKind.COMPONENT.kinds
         ],
     }
-    return (
-        _HEADER
-        + "currency: null\n"
-        + "".join(f"{key}:{_section(entries)}" for key, entries in sections.items())
-    )
 
 
 def imported_text(catalog: Catalog) -> str:

@@ -85,6 +85,12 @@ OutputOption = Annotated[
 def init(
     output: OutputOption = None,
     *,
+    component: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--component", metavar="NAME", help="Only the entry of this, to add to a catalog."
+        ),
+    ] = None,
     dataset: DatasetOption = None,
     version: VersionOption = None,
     since: SinceOption = None,
@@ -102,7 +108,9 @@ def init(
 
     selection = selection_from_options(dataset, version, since, until, lookback)
     text = ask_about(
-        settings_with(data_dir, None), selection, lambda app, of: app.catalog.draft(of)
+        settings_with(data_dir, None),
+        selection,
+        lambda app, of: app.catalog.draft(of, component or ()),
     )
     _deliver(text, output, output_format, "Fill in owners")
 

@@ -4,11 +4,14 @@ import { Link } from 'wouter'
 import { answered, api, type Schemas } from '../api/client'
 import { useView } from '../app/view'
 import { KIND_WORDS } from '../graph/kinds'
+import { CopyButton } from '../parts/CopyButton'
 import { count, plural, time } from '../parts/numbers'
 import { Failure, Waiting } from '../parts/states'
 import { Text } from '../parts/Text'
 
 type Catalog = Schemas['CatalogDocument']
+
+const MOST = 100
 
 export function CatalogPage() {
   const { selection } = useView()
@@ -41,7 +44,7 @@ function Compared({ catalog }: { catalog: Catalog }) {
           <div><dt>drift: declared otherwise</dt><dd>{count(catalog.drift.length)}</dd></div>
         </dl>
       )}
-      {catalog.catalog && <section className="panel"><h2>Shadow agents</h2><Matches of={shadow} /></section>}
+      {catalog.catalog && <section className="panel"><h2>Shadow agents</h2><Matches of={shadow} /><Entries of={shadow} /></section>}
       {unidentified.length > 0 && <section className="panel"><h2>Agents that no span names</h2><Matches of={unidentified} /></section>}
       {catalog.catalog && (
         <div className="columns">
@@ -61,6 +64,31 @@ function Compared({ catalog }: { catalog: Catalog }) {
         <h2>{plural(catalog.components.length, 'component')} seen</h2>
         <Matches of={catalog.components} why={catalog.catalog !== null} />
       </section>
+    </>
+  )
+}
+
+/** What declares them: the entries to paste into the catalog, as the API drafts them. */
+function Entries({ of }: { of: Schemas['CatalogMatchDocument'][] }) {
+  const { params, change, selection } = useView()
+  const chosen = params.get('declare') === 'shadow'
+  const draft = useQuery({
+    queryKey: ['entries', of.map((c) => c.id), selection],
+    enabled: chosen && of.length > 0,
+    queryFn: ({ signal }) => answered<string>(api.GET('/api/catalog/draft', { params: { query: { ...selection, component: of.slice(0, MOST).map((c) => c.id) } }, parseAs: 'text', signal }) as never),
+  })
+  if (of.length === 0) return null
+  return (
+    <>
+      <button type="button" aria-expanded={chosen} onClick={() => change({ declare: chosen ? null : 'shadow' })}>Declare them</button>
+      {draft.error && <Failure error={draft.error} retry={() => void draft.refetch()} />}
+      {chosen && draft.data && (
+        <>
+          <p className="note">Add this to the file that <code>AGENTGUARD_CATALOG</code> names, set each owner, and restart the server. {of.length > MOST && `The first ${MOST} of ${count(of.length)}.`}</p>
+          <pre className="code"><Text of={draft.data} lines /></pre>
+          <CopyButton of={draft.data} words="Copy the entries" />
+        </>
+      )}
     </>
   )
 }

@@ -11,6 +11,8 @@ import { Failure, Waiting } from '../parts/states'
 import { shown, Text } from '../parts/Text'
 import { Answer } from './Answer'
 import { Cascade } from './Cascade'
+import { Compare } from './Compare'
+import { requestOf, type Wanted } from './scenario'
 
 const MODES = {
   outage: { words: 'Outage', share: null, first: '' },
@@ -21,7 +23,6 @@ const MODES = {
 const METHODS = { '': 'Default', replay: 'Replay', structural: 'Structural', monte_carlo: 'By chance' }
 
 type Mode = keyof typeof MODES
-type Wanted = Schemas['SimulationRequest']
 
 export function WhatIfPage() {
   const { params, change, selection } = useView()
@@ -75,22 +76,11 @@ export function WhatIfPage() {
         {simulation.error && wanted && <Failure error={simulation.error} retry={() => void simulation.refetch()} />}
         {result && <p className={`answer${simulation.isPlaceholderData ? ' old' : ''}`} role="status"><Text of={result.answer} /></p>}
         {result && columns.data && <Cascade simulation={result} columns={columns.data} />}
+        {result && !simulation.isPlaceholderData && <Compare current={{ fail: failing, mode: params.get('mode') ?? 'outage', method }} simulation={result} columns={columns.data} selection={selection} />}
       </section>
       {result && wanted && <Answer simulation={result} wanted={wanted} columns={columns.data} />}
     </div>
   )
-}
-
-function requestOf(failing: string[], mode: string, method: string, selection: object): Wanted | null {
-  if (failing.length === 0) return null
-  const isGroup = (name: string) => /^(provider|server|service|environment):/.test(name)
-  return {
-    agent_ids: failing.filter((name) => !isGroup(name)),
-    groups: failing.filter(isGroup),
-    modes: [mode],
-    ...(method && mode === 'outage' ? { method: method as NonNullable<Wanted['method']> } : {}),
-    ...selection,
-  } as Wanted
 }
 
 interface SetProps {

@@ -53,7 +53,14 @@ async def get_catalog(
     response_class=YAMLResponse,
     responses=_YAML,
 )
-async def get_catalog_draft(state: StateOf, selection: SelectionQuery) -> Response:
+async def get_catalog_draft(
+    state: StateOf,
+    selection: SelectionQuery,
+    component: Annotated[
+        list[str] | None,
+        Query(description="Only the entries of these, by id or unique name.", max_length=100),
+    ] = None,
+) -> Response:
     """Draft a catalog of what was seen, as YAML; owners and values are left open."""
     selected = await state.app.graph.select(selection)
-    return YAMLResponse(await state.app.catalog.draft(selected))
+    return YAMLResponse(await state.app.catalog.draft(selected, component or ()))
