@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -20,10 +22,9 @@ def browser() -> Browser:
     return browser_here()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the module's own, with the recorded demo."""
-    folder = tmp_path_factory.mktemp("ui")
+@contextmanager
+def demo_server(folder: Path, **settings: str) -> Iterator[Server]:
+    """A server with the recorded demo."""
     loaded = subprocess.run(
         [sys.executable, "-m", "agentguard.cli", "demo", "--load"],
         env=inherited() | {"AGENTGUARD_DATA_DIR": str(folder / "data")},
@@ -35,9 +36,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     )
     assert loaded.returncode == 0, loaded.stderr
     server = Server(
-        folder, AGENTGUARD_WEBHOOK_URL=WEBHOOK, AGENTGUARD_WEBHOOK_SECRET=f"whsec_{'A' * 43}="
+        folder,
+        AGENTGUARD_WEBHOOK_URL=WEBHOOK,
+        AGENTGUARD_WEBHOOK_SECRET=f"whsec_{'A' * 43}=",
+        **settings,
     )
     try:
         yield server
     finally:
         server.kill()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the module's own, with the recorded demo."""
+    with demo_server(tmp_path_factory.mktemp("ui")) as server:
+        yield server

@@ -7,7 +7,7 @@ import { KIND_WORDS } from '../graph/kinds'
 import { CopyButton } from '../parts/CopyButton'
 import { count, plural, time } from '../parts/numbers'
 import { Failure, Waiting } from '../parts/states'
-import { Text } from '../parts/Text'
+import { Lines, Text } from '../parts/Text'
 
 type Catalog = Schemas['CatalogDocument']
 
@@ -85,7 +85,7 @@ function Entries({ of }: { of: Schemas['CatalogMatchDocument'][] }) {
       {chosen && draft.data && (
         <>
           <p className="note">Add this to the file that <code>AGENTGUARD_CATALOG</code> names, set each owner, and restart the server. {of.length > MOST && `The first ${MOST} of ${count(of.length)}.`}</p>
-          <pre className="code"><Text of={draft.data} lines /></pre>
+          <pre className="draft" tabIndex={0} aria-label="Entries"><Lines of={draft.data} /></pre>
           <CopyButton of={draft.data} words="Copy the entries" />
         </>
       )}
