@@ -1,5 +1,5 @@
-// Walks through the fleet: what is around a component.
-import { browser, look, opened, tell, url } from './walking.mjs'
+// Walks through the fleet: what is around a component, and how to find one.
+import { browser, look, opened, tell, url, violations } from './walking.mjs'
 
 const WRITER = 'demo/agent:writeragent'
 
@@ -77,24 +77,25 @@ function agents(document, n, pairs) {
   await close()
 }
 
-/** How many pixels of the drawing have the colour that cycles have. */
-const violet = (page) => page.evaluate(() => {
-  const colour = getComputedStyle(document.documentElement).getPropertyValue('--cycle').trim()
+/** How many pixels of the drawing that are in view have the colour of a token. */
+const pixels = (page, token) => page.evaluate((name) => {
+  const colour = getComputedStyle(document.documentElement).getPropertyValue(name).trim()
   const wanted = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16))
-  const canvas = document.querySelector('.drawing canvas')
-  const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
+  const box = document.querySelector('.drawing')
+  const canvas = box.querySelector('canvas')
+  const shown = canvas.getContext('2d').getImageData(box.scrollLeft, box.scrollTop, box.clientWidth, box.clientHeight).data
   let found = 0
-  for (let at = 0; at < pixels.length; at += 4) if (pixels[at + 3] > 100 && wanted.every((value, k) => Math.abs(pixels[at + k] - value) < 12)) found++
+  for (let at = 0; at < shown.length; at += 4) if (shown[at + 3] > 100 && wanted.every((value, k) => Math.abs(shown[at + k] - value) < 12)) found++
   return found
-})
+}, token)
 
 {
   const { page, close } = await opened(`/?dataset=demo&view=focus&sel=${WRITER}`)
   await page.waitForSelector('.label')
-  const inside = { violet: await violet(page), words: await page.locator('.cycle-words').allTextContents() }
+  const inside = { violet: await pixels(page, '--cycle'), words: await page.locator('.cycle-words').allTextContents() }
   await page.goto(`${url}/?dataset=demo&view=focus&sel=demo/agent:shippingagent&dir=dependencies`)
   await page.waitForSelector('.label')
-  tell('cycle', { inside, outside: { violet: await violet(page), words: await page.locator('.cycle-words').allTextContents() } })
+  tell('cycle', { inside, outside: { violet: await pixels(page, '--cycle'), words: await page.locator('.cycle-words').allTextContents() } })
   await close()
 }
 
@@ -127,6 +128,113 @@ const violet = (page) => page.evaluate(() => {
   await page.goto(`${url}/?dataset=demo`)
   await page.waitForSelector('table.wide')
   tell('late', { wrong, focus, rows: Number(await page.getAttribute('table.wide', 'aria-rowcount')) - 1 })
+  await close()
+}
+
+/** A fleet that is higher than the screen, with a row per service. */
+function high(document) {
+  const found = agents(document, 1500, [[0, 1]])
+  found.components.service = found.components.service.map((_, i) => `service ${i % 60}`)
+  return found
+}
+
+async function jump(page, text) {
+  await page.keyboard.press('Control+k')
+  await page.getByRole('combobox', { name: 'Name of a component or a page' }).waitFor()
+  await page.keyboard.type(text)
+  await page.waitForSelector('[role=option]')
+}
+
+{
+  // a component that the filter hides
+  const { page, wrong, close } = await opened('/?dataset=demo&q=kind:tool')
+  await page.waitForSelector('.label')
+  await jump(page, 'writer')
+  const axe = await violations(page)
+  const options = await page.locator('[role=option]').allTextContents()
+  await page.keyboard.press('Enter')
+  await page.waitForSelector('.detail')
+  const hidden = { address: params(page), said: await page.textContent('.hidden'), dialogs: await page.locator('dialog').count() }
+  await page.getByRole('button', { name: 'Lift the filter' }).press('Enter')
+  await page.waitForSelector('.hidden', { state: 'detached' })
+  tell('jump', { wrong, axe, options, hidden, lifted: params(page) })
+  await close()
+}
+
+{
+  // a component of the other level, from another page; then a page
+  const { page, wrong, close } = await opened('/incidents?dataset=demo')
+  await page.waitForSelector('h1')
+  const { components: of } = await (await fetch(`${url}/api/graph/columns?dataset=demo&level=service`)).json()
+  const { components: shown } = await (await fetch(`${url}/api/graph/columns?dataset=demo&level=agent`)).json()
+  const id = of.id.find((each) => !shown.id.includes(each))
+  await jump(page, id)
+  await page.keyboard.press('Enter')
+  await page.waitForSelector('.hidden')
+  const hidden = params(page)
+  await page.locator('.hidden button').press('Enter')
+  await page.waitForSelector('.detail')
+  const name = await page.textContent('.detail h2')
+  await jump(page, 'incid')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/incidents/)
+  tell('levels', { wrong, id, hidden, name, expected: of.name[of.id.indexOf(id)] })
+  await close()
+}
+
+{
+  // the view moves to what was found, on the map and in the table
+  const { page, wrong, close } = await opened('/scan', 'dark', { width: 1400, height: 330 })
+  await changed(page, high)
+  await page.goto(`${url}/?dataset=demo`)
+  await page.waitForSelector('.row-title')
+  const places = () => page.evaluate(() => ({ top: document.querySelector('.drawing, .table-box').scrollTop }))
+  const seen = []
+  for (const text of ['agent 0', 'agent 48', 'agent 9']) {
+    await jump(page, text)
+    await page.getByRole('option').filter({ has: page.locator('bdi', { hasText: new RegExp(`^${text}$`) }) }).first().click()
+    await page.waitForFunction((name) => document.querySelector('.detail h2')?.textContent === name, text)
+    seen.push({ ...await places(), ring: await pixels(page, '--accent') })
+  }
+  const before = await places()
+  await page.locator('.mosaic').focus()
+  await page.keyboard.press('t')
+  await page.waitForSelector('tr.selected')
+  const row = await page.locator('tr.selected').boundingBox()
+  const table = await page.locator('.table-box').boundingBox()
+  tell('moves', { wrong: wrong.filter((each) => !/404|getImageData/.test(each)), seen, before, inView: row.y > table.y && row.y + row.height < table.y + table.height })
+  await close()
+}
+
+{
+  const { page, wrong, close } = await opened('/?dataset=demo')
+  await page.waitForSelector('.label')
+  await page.keyboard.press('?')
+  await page.waitForSelector('dialog[open]')
+  const list = { axe: await violations(page), keys: await page.locator('dialog tbody tr').count() }
+  await page.keyboard.press('Escape')
+  await page.waitForSelector('dialog', { state: 'detached' })
+  const went = []
+  for (const key of ['w', 'i', 'f']) {
+    await page.keyboard.press('g')
+    await page.keyboard.press(key)
+    await page.waitForFunction((before) => location.pathname !== before, went.at(-1) ?? '/')
+    went.push(new URL(page.url()).pathname)
+  }
+  await page.waitForSelector('.label')
+  await page.fill('input[type=search]', 'gw?')
+  const typed = await page.inputValue('input[type=search]')
+  await page.locator('input[type=search]').blur()
+  await page.getByRole('button', { name: 'Keyboard shortcuts' }).click()
+  await page.getByLabel('Shortcuts of single keys').uncheck()
+  await page.keyboard.press('Escape')
+  await page.reload()
+  await page.waitForSelector('.label')
+  for (const key of ['?', 'g', 'w', 't', '/']) await page.keyboard.press(key)
+  const off = { dialogs: await page.locator('dialog').count(), path: new URL(page.url()).pathname, view: params(page).view ?? null, focused: await page.evaluate(() => document.activeElement.tagName) }
+  await page.keyboard.press('Control+k')
+  await page.waitForSelector('dialog[open]')
+  tell('shortcuts', { wrong, list, went, typed, off })
   await close()
 }
 

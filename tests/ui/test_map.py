@@ -122,6 +122,44 @@ def test_a_drawing_that_takes_too_long_becomes_the_table_and_says_why(found, col
     assert late["wrong"] == []
 
 
+def test_what_is_found_by_name_is_selected_and_the_filter_can_be_lifted(found):
+    jump = found["jump"]
+
+    assert jump["options"] == ["WriterAgentAgent in writing, risk 6.8"]
+    assert jump["hidden"]["address"] == {"dataset": "demo", "q": "kind:tool", "sel": WRITER}
+    assert jump["hidden"]["said"].startswith("WriterAgent does not match the filter.")
+    assert jump["hidden"]["dialogs"] == 0
+    assert jump["lifted"] == {"dataset": "demo", "sel": WRITER}
+    assert (jump["wrong"], jump["axe"]) == ([], [])
+
+
+def test_a_component_of_the_other_level_is_found_from_any_page(found):
+    levels = found["levels"]
+
+    assert levels["hidden"] == {"dataset": "demo", "sel": levels["id"]}
+    assert levels["name"] == levels["expected"]
+    assert levels["wrong"] == []
+
+
+def test_the_view_moves_to_what_was_found(found):
+    moves = found["moves"]
+    tops = [each["top"] for each in moves["seen"]]
+
+    assert len(set(tops)) > 1
+    assert all(each["ring"] > 20 for each in moves["seen"])  # the ring of the selection is in view
+    assert (moves["inView"], moves["wrong"]) == (True, [])
+
+
+def test_shortcuts_lead_to_pages_and_can_be_switched_off(found):
+    shortcuts = found["shortcuts"]
+
+    assert shortcuts["went"] == ["/what-if", "/incidents", "/"]
+    assert shortcuts["typed"] == "gw?"  # in a field, keys are text
+    assert shortcuts["off"] == {"dialogs": 0, "path": "/", "view": None, "focused": "BODY"}
+    assert shortcuts["list"] == {"axe": [], "keys": 11}
+    assert shortcuts["wrong"] == []
+
+
 def names_around(columns: dict[str, Any], centre: str, direction: str, depth: int) -> set[str]:
     """Return the names of a component and of all within so many calls of it."""
     components, dependencies = columns["components"], columns["dependencies"]

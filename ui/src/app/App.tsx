@@ -1,14 +1,12 @@
 // The frame around all pages.
-import { useQueryClient } from '@tanstack/react-query'
 import { lazy, Suspense, type ComponentType } from 'react'
 import { Link, Route, Switch, useLocation } from 'wouter'
-import { useDatasets } from '../api/queries'
 import { FleetPage } from '../fleet/FleetPage'
 import { Failure, Waiting } from '../parts/states'
-import { Text } from '../parts/Text'
 import { chooseTheme, useTheme } from './appearance'
-import { useNewest } from './live'
+import { Keyboard } from './Keyboard'
 import { PAGES } from './pages'
+import { Pickers } from './Pickers'
 import { Account, isSignedOut, SignIn, useMe, type Me } from './session'
 import { useView } from './view'
 
@@ -68,8 +66,6 @@ function Navigation({ inert }: { inert: boolean }) {
   )
 }
 
-const WINDOWS = [['', 'All of it'], ['15m', 'Last 15 min'], ['1h', 'Last hour'], ['24h', 'Last 24 h'], ['7d', 'Last 7 days']] as const
-
 function TopBar({ me }: { me: Me | undefined }) {
   const theme = useTheme()
   return (
@@ -77,52 +73,10 @@ function TopBar({ me }: { me: Me | undefined }) {
       <Link href="/" className="brand"><svg viewBox="0 0 16 16" width="20" height="20" aria-hidden="true"><path d="M8 1l6 2v5c0 4-3 6-6 7-3-1-6-3-6-7V3z" /></svg>AgentGuard</Link>
       {me && <Pickers />}
       <span className="grow" />
+      {me && <Keyboard />}
       <a href="docs">API</a>
       {me && <Account me={me} />}
       <button type="button" onClick={() => chooseTheme(theme === 'dark' ? 'light' : 'dark')}>{theme === 'dark' ? 'Light' : 'Dark'}</button>
     </header>
-  )
-}
-
-function Pickers() {
-  const { params, change, selection } = useView()
-  const datasets = useDatasets()
-  const live = datasets.data?.datasets.some((d) => d.name === 'live') ?? false
-  const shown = selection.dataset ?? (live ? 'live' : datasets.data?.datasets[0]?.name)
-  return (
-    <>
-      {datasets.data && datasets.data.datasets.length > 0 && (
-        <label>Dataset
-          <select value={shown} onChange={(e) => change({ dataset: e.target.value, version: null, lookback: null, sel: null })}>
-            {shown && !datasets.data.datasets.some((d) => d.name === shown) && <option value={shown}>{shown}: not there</option>}
-            {datasets.data.datasets.map((d) => <option key={d.name} value={d.name}>{d.name}</option>)}
-          </select>
-        </label>
-      )}
-      {shown === 'live' && (
-        <label>Window
-          <select value={params.get('lookback') ?? ''} onChange={(e) => change({ lookback: e.target.value || null, version: null })}>
-            {WINDOWS.map(([value, words]) => <option key={value} value={value}>{words}</option>)}
-          </select>
-        </label>
-      )}
-      <Changes dataset={shown} />
-    </>
-  )
-}
-
-/** Offers a newer graph; what is on the page changes only when it is taken. */
-function Changes({ dataset }: { dataset: string | undefined }) {
-  const queries = useQueryClient()
-  const newest = useNewest(dataset)
-  const shown = queries
-    .getQueriesData<{ graph_version: string | null; dataset: string }>({ queryKey: ['columns'], type: 'active' })
-    .map(([, data]) => data)
-    .find((data) => data?.dataset === dataset)
-  if (!newest || !shown?.graph_version || shown.graph_version === newest) return null
-  return (
-    <button type="button" className="pill" onClick={() => void queries.invalidateQueries()}>
-      <Text of={`${dataset ?? ''} has a newer graph: show it`} />
-    </button>
   )
 }

@@ -2,12 +2,14 @@
 import { useMemo, useRef, useState } from 'react'
 import type { Columns } from '../api/queries'
 import { KIND_WORDS } from '../graph/kinds'
+import { useInView } from '../graph/useInView'
 import { useSize } from '../graph/useSize'
 import { count, score } from '../parts/numbers'
 import { Shape } from '../parts/Shape'
 import { Text } from '../parts/Text'
 
 const ROW = 32
+const HEAD = 28
 const SPARE = 8
 
 type Key = 'risk' | 'name' | 'kind' | 'service' | 'owner' | 'callers' | 'invocations' | 'errors'
@@ -40,6 +42,8 @@ export function ComponentTable({ columns, positions, sort, onSort, selected, onS
   const key = HEADS.find((h) => h.key === sort.replace('-', ''))?.key ?? 'risk'
   const down = sort.startsWith('-')
   const sorted = useMemo(() => ordered(c, positions, key, down), [c, positions, key, down])
+  const row = selected === null ? -1 : sorted.indexOf(selected)
+  useInView(box, selected === null ? null : (c.id[selected] ?? null), row < 0 || !size.height ? undefined : { x: box.current?.scrollLeft ?? 0, y: HEAD + (row + 0.5) * ROW })
   const first = Math.max(0, Math.floor(top / ROW) - SPARE)
   const last = Math.min(sorted.length, Math.ceil((top + size.height) / ROW) + SPARE)
   const scrolled = () => {

@@ -3,11 +3,13 @@ import { useEffect, useMemo, useRef } from 'react'
 import { Link } from 'wouter'
 import { useColumns, type Columns } from '../api/queries'
 import { Problem } from '../api/client'
+import { shortcutOf } from '../app/shortcuts'
 import { useView } from '../app/view'
 import { Mosaic } from '../graph/Mosaic'
 import { MOST_DRAWN } from '../graph/neighbourhood'
 import { plural } from '../parts/numbers'
 import { Failure, Waiting } from '../parts/states'
+import { Text } from '../parts/Text'
 import { Attention, type Tab } from './Attention'
 import { ComponentTable, csvOf } from './ComponentTable'
 import { Detail } from './Detail'
@@ -59,8 +61,8 @@ function Fleet({ columns, level }: { columns: Columns; level: keyof typeof LEVEL
   const few = c.id.length <= MOST_DRAWN
   const offered = VIEWS.filter((each) => few || each !== 'drawing')
   const view = offered.find((each) => each === params.get('view')) ?? offered[0] ?? 'map'
-  const before = useRef<View>(view === 'focus' ? 'map' : view)
-  if (view !== 'focus') before.current = view
+  const before = useRef<View>(offered[0] ?? 'map')
+  if (view !== 'focus' && view !== 'table') before.current = view
   const centred = c.id.indexOf(params.get('centre') ?? params.get('sel') ?? '')
   const at = c.id.indexOf(params.get('sel') ?? '')
   const selected = at < 0 ? null : at
@@ -72,9 +74,10 @@ function Fleet({ columns, level }: { columns: Columns; level: keyof typeof LEVEL
 
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
-      const typing = event.target instanceof HTMLElement && /INPUT|SELECT|TEXTAREA/.test(event.target.tagName)
-      if (event.key === 'Escape' && !typing) change(view === 'focus' ? { ...NO_FOCUS, view: before.current } : { sel: null })
-      if (event.key !== '/' || typing) return
+      const key = shortcutOf(event)
+      if (key === 'Escape') change(view === 'focus' ? { ...NO_FOCUS, view: before.current } : { sel: null })
+      if (key === 't') change({ ...NO_FOCUS, view: view === 'table' ? before.current : 'table' })
+      if (key !== '/') return
       event.preventDefault()
       search.current?.focus()
     }
@@ -110,7 +113,15 @@ function Fleet({ columns, level }: { columns: Columns; level: keyof typeof LEVEL
           {view === 'table' && <button type="button" onClick={() => download(columns, found)}>CSV</button>}
         </div>
         {filter.unknown.length > 0 && <p className="note pad" role="alert">Not understood: {filter.unknown.join(' ')}</p>}
-        {text && <p className="note pad" role="status">{plural(found.length, 'component')} of {c.id.length} match. <button type="button" className="link" onClick={() => change({ q: null })}>Show all</button>{selected !== null && !filter.matches(selected) && ' The selected component does not match.'}</p>}
+        {text && <p className="note pad" role="status">{plural(found.length, 'component')} of {c.id.length} match. <button type="button" className="link" onClick={() => change({ q: null })}>Show all</button></p>}
+        {selected !== null && !filter.matches(selected) && (
+          <p className="note pad hidden" role="alert"><Text of={c.name[selected] ?? ''} /> does not match the filter. <button type="button" onClick={() => change({ q: null })}>Lift the filter</button></p>
+        )}
+        {at < 0 && params.get('sel') && (
+          <p className="note pad hidden" role="alert">
+            The selected component is not among those shown. {level !== 'both' && <button type="button" onClick={() => change({ level: 'both' })}>Show agents and services</button>}
+          </p>
+        )}
         {view === 'drawing' && <NamedDrawing columns={columns} matches={filter.matches} inCycle={inCycle} selected={selected} onSelect={select} onOpen={focusOn} instead={table(found)} />}
         {view === 'map' && <Mosaic columns={columns} matches={filter.matches} filtering={!filter.empty} selected={selected} onSelect={select} onOpen={focusOn} />}
         {view === 'focus' && (centred < 0

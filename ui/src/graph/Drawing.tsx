@@ -6,6 +6,7 @@ import { context, drawLine, drawMark, palette, riskColour } from './draw'
 import { KIND_WORDS, type Kind } from './kinds'
 import type { Layered } from './layered'
 import { degrees, GAP, nearest, positions, RADIUS, routed, sizeOf, withReverse, type Places, type Route } from './places'
+import { useInView } from './useInView'
 import { useLayout } from './useLayout'
 import { useSize } from './useSize'
 
@@ -80,6 +81,7 @@ function Picture({ label, nodes, edges, placed, selected, onSelect, onOpen, titl
   const routes = useMemo(() => routed(edges, placed, at), [edges, placed, at])
   const labelEnds = useMemo(() => endsOfLabels(nodes.length, edges), [nodes, edges])
   const lit = hovered ?? lights
+  useInView(box, selected, size.width ? at.nodes[nodes.findIndex((node) => node.id === selected)] : undefined)
 
   useEffect(() => {
     const to = canvas.current && size.width ? context(canvas.current, width, height) : null

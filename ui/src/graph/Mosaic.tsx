@@ -8,6 +8,7 @@ import { context, drawLine, drawMark, palette, riskColour } from './draw'
 import { KIND_WORDS } from './kinds'
 import { pack, type Cell, type Mosaic as Packed } from './pack'
 import { nearest } from './places'
+import { useInView } from './useInView'
 import { useSize } from './useSize'
 
 interface Props {
@@ -30,6 +31,7 @@ export function Mosaic({ columns, matches, filtering, selected, onSelect, onOpen
   const cells = useMemo(() => [...packed.cells, ...packed.hubs], [packed])
   const width = Math.max(600, size.width)
   const lit = hovered ?? selected
+  useInView(box, selected === null ? null : (columns.components.id[selected] ?? null), size.width ? cells.find((cell) => cell.position === selected) : undefined)
 
   useEffect(() => {
     const to = canvas.current && size.width ? context(canvas.current, width, packed.height) : null
