@@ -238,4 +238,48 @@ async function jump(page, text) {
   await close()
 }
 
+{
+  // two environments: the picker writes the filter
+  const { page, wrong, close } = await opened('/scan')
+  await changed(page, (document) => {
+    document.environments = ['prod', 'pre prod']
+    document.components.environment = document.components.environment.map((_, i) => document.environments[i % 2])
+    return document
+  })
+  await page.goto(`${url}/?dataset=demo&q=kind:agent`)
+  await page.waitForSelector('.label')
+  const picker = page.getByLabel('Environment')
+  await picker.selectOption('pre prod')
+  await page.waitForFunction(() => location.search.includes('env'))
+  const picked = { q: params(page).q, said: await page.textContent('p[role=status]') }
+  await page.reload()
+  await page.waitForSelector('.label')
+  const kept = await picker.inputValue()
+  await picker.selectOption('')
+  await page.waitForFunction(() => !location.search.includes('env'))
+  tell('environment', { wrong, picked, kept, all: params(page).q })
+  await close()
+}
+
+{
+  // the live graph says how old it is
+  const { page, wrong, close } = await opened('/scan')
+  let seconds = 10
+  await page.route('**/api/graph/columns*', async (route) => {
+    const answer = await route.fetch({ url: route.request().url().replace('dataset=live', 'dataset=demo') })
+    const document = await answer.json()
+    document.window.to = new Date(Date.now() - 1000 * seconds).toISOString()
+    await route.fulfill({ response: answer, json: document })
+  })
+  const ages = {}
+  for (const [name, age, dataset] of [['recorded', 10, 'demo'], ['fresh', 10, 'live'], ['old', 7200, 'live']]) {
+    seconds = age
+    await page.goto(`${url}/?dataset=${dataset}`)
+    await page.waitForSelector('.label')
+    ages[name] = await page.locator('.age').evaluateAll((found) => found.map((each) => [each.textContent, each.classList.contains('old')]))
+  }
+  tell('age', { wrong, ages, axe: await violations(page) })
+  await close()
+}
+
 await browser.close()

@@ -160,6 +160,27 @@ def test_shortcuts_lead_to_pages_and_can_be_switched_off(found):
     assert shortcuts["wrong"] == []
 
 
+def test_the_environment_picker_writes_the_filter_and_reads_it(found):
+    environment = found["environment"]
+
+    assert environment["picked"]["q"] == 'env:"pre prod" kind:agent'
+    assert environment["picked"]["said"].split()[0] != "0"
+    assert environment["kept"] == "pre prod"
+    assert environment["all"] == "kind:agent"
+    assert environment["wrong"] == []
+
+
+def test_a_live_graph_says_how_old_its_newest_span_is(found):
+    ages = found["age"]["ages"]
+    [[fresh, fresh_is_old]] = ages["fresh"]
+
+    assert fresh.startswith("Newest span shown: ")
+    assert not fresh_is_old
+    assert ages["old"] == [["Newest span shown: 2\u202fh old", True]]
+    assert ages["recorded"] == []
+    assert (found["age"]["wrong"], found["age"]["axe"]) == ([], [])
+
+
 def names_around(columns: dict[str, Any], centre: str, direction: str, depth: int) -> set[str]:
     """Return the names of a component and of all within so many calls of it."""
     components, dependencies = columns["components"], columns["dependencies"]

@@ -16,24 +16,23 @@ import { Detail } from './Detail'
 import { parseFilter } from './filter'
 import { Focus, FOCUS_PARTS } from './Focus'
 import { Legend } from './Legend'
+import { LEVELS, levelIn } from './level'
 import { NamedDrawing } from './NamedDrawing'
 
 const VIEWS = ['drawing', 'map', 'focus', 'table'] as const
 type View = (typeof VIEWS)[number]
 const VIEW_WORDS: Record<View, string> = { drawing: 'Drawing', map: 'Map', focus: 'Focus', table: 'Table' }
 const NO_FOCUS = Object.fromEntries(FOCUS_PARTS.map((name) => [name, null]))
-const LEVELS = { agent: 'Agents', service: 'Services', both: 'Both' }
 
 export function FleetPage() {
   const { params, selection } = useView()
-  const level = params.get('level')
-  const shown = level === 'service' || level === 'both' ? level : 'agent'
-  const columns = useColumns(selection, shown)
+  const level = levelIn(params)
+  const columns = useColumns(selection, level)
   if (columns.isPending) return <><h1 className="unseen">Fleet</h1><Waiting what="the fleet" /></>
   if (columns.error instanceof Problem && columns.error.code === 'no-graph' && !selection.dataset) return <Empty />
   if (columns.error) return <><h1 className="unseen">Fleet</h1><Failure error={columns.error} retry={() => void columns.refetch()} /></>
   if (columns.data.components.id.length === 0) return <Empty />
-  return <Fleet columns={columns.data} level={shown} />
+  return <Fleet columns={columns.data} level={level} />
 }
 
 function Empty() {

@@ -16,7 +16,7 @@ const WORD = /^(kind|service|owner|env|name):(.+)$/
 export function parseFilter(text: string, columns: Columns, inCycle: ReadonlySet<number>): Filter {
   const unknown: string[] = []
   const tests: Test[] = []
-  for (const token of text.match(/!?(?:[\w-]+:)?"[^"]*"|\S+/g) ?? []) {
+  for (const token of tokensOf(text)) {
     const negated = token.startsWith('!')
     const bare = (negated ? token.slice(1) : token).replaceAll('"', '')
     const test = bare ? testOf(bare, columns, inCycle) : null
@@ -24,6 +24,22 @@ export function parseFilter(text: string, columns: Columns, inCycle: ReadonlySet
     else tests.push(negated ? (i) => !test(i) : test)
   }
   return { matches: (i) => tests.every((test) => test(i)), unknown, empty: tests.length === 0 }
+}
+
+const tokensOf = (text: string): string[] => text.match(/!?(?:[\w-]+:)?"[^"]*"|\S+/g) ?? []
+
+const ENVIRONMENT = /^env:"?([^"]*)"?$/
+
+/** Return the environment that the filter names, as the graph writes it; '' where it names none of them. */
+export function environmentOf(text: string, environments: readonly string[]): string {
+  const named = tokensOf(text).flatMap((token) => ENVIRONMENT.exec(token)?.[1] ?? [])
+  return environments.find((each) => named.some((name) => name.toLowerCase() === each.toLowerCase())) ?? ''
+}
+
+/** Return the filter with this environment in place of those that it names; without any for ''. */
+export function withEnvironment(text: string, environment: string): string {
+  const others = tokensOf(text).filter((token) => !ENVIRONMENT.test(token))
+  return [...(environment ? [`env:${/\s/.test(environment) ? `"${environment}"` : environment}`] : []), ...others].join(' ')
 }
 
 function testOf(token: string, { components: c }: Columns, inCycle: ReadonlySet<number>): Test | null {
