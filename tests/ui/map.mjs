@@ -59,13 +59,13 @@ function agents(document, n, pairs) {
     for (const depth of ['1', '2', '3']) {
       await page.getByRole('group', { name: 'Direction' }).getByRole('button', { name: direction }).press('Enter')
       await page.getByRole('group', { name: 'Depth' }).getByRole('button', { name: depth }).press('Enter')
-      await page.waitForFunction(() => document.querySelectorAll('.label').length - 1 === Number(/: ([\d]+) drawn/.exec(document.querySelector('.stage > p[role=status]').textContent)[1]))
+      await page.waitForSelector('.drawing[aria-busy=false]')
       around[`${direction} ${depth}`] = await page.locator('.label bdi').allTextContents()
     }
   }
   await page.getByLabel('Labels of the lines').selectOption('calls')
   await page.getByRole('group', { name: 'Depth' }).getByRole('button', { name: '1' }).press('Enter')
-  await page.waitForSelector('.edge-label')
+  await page.waitForSelector('.drawing[aria-busy=false] .edge-label')
   const address = page.url()
   await page.goto(address)
   await page.waitForSelector('.edge-label')
@@ -279,6 +279,39 @@ async function jump(page, text) {
     ages[name] = await page.locator('.age').evaluateAll((found) => found.map((each) => [each.textContent, each.classList.contains('old')]))
   }
   tell('age', { wrong, ages, axe: await violations(page) })
+  await close()
+}
+
+{
+  // a trace as a tree: folded and searched by keyboard
+  const evidence = await (await fetch(`${url}/api/evidence/component:demo/model:gpt-4o?dataset=demo`)).json()
+  const id = evidence.spans.find((each) => each.failed).trace_id
+  const { page, wrong, close } = await opened(`/trace?dataset=demo&id=${id}`)
+  await page.waitForSelector('.spans')
+  const rows = () => page.locator('.spans tbody tr').evaluateAll((all) => all.map((row) => [Number(row.getAttribute('aria-level')), row.getAttribute('aria-expanded')]))
+  const focused = () => page.evaluate(() => Number(document.activeElement.dataset?.span ?? -1))
+  const all = await rows()
+  await page.locator('.spans tbody tr').first().focus()
+  const steps = []
+  for (const key of ['ArrowLeft', 'ArrowRight', 'ArrowRight', 'ArrowDown', 'ArrowLeft', 'End', 'Home']) {
+    await page.keyboard.press(key)
+    steps.push([key, await focused(), (await rows()).length])
+  }
+  await page.getByRole('button', { name: 'Collapse all' }).press('Enter')
+  const collapsed = await rows()
+  await page.locator('.spans .fold[aria-label=Expand]').first().click()
+  const opened1 = await rows()
+  await page.getByRole('button', { name: 'Expand all' }).press('Enter')
+  const axe = await violations(page)
+  await page.getByLabel('Find in this trace').fill('gpt-4o')
+  const searched = {
+    said: await page.textContent('.filters [role=status]'), found: await page.locator('.spans .found').count(), rows: (await rows()).length,
+    names: await page.locator('.spans .found a').allTextContents(),
+  }
+  await page.keyboard.press('Enter')
+  const first = await page.evaluate(() => document.activeElement.classList.contains('found'))
+  await page.getByLabel('Find in this trace').fill('no such span')
+  tell('tree', { wrong, axe, id, all, steps, collapsed, opened: opened1, searched, first, nothing: await page.textContent('.filters [role=status]'), left: (await rows()).length })
   await close()
 }
 

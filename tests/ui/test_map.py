@@ -181,6 +181,48 @@ def test_a_live_graph_says_how_old_its_newest_span_is(found):
     assert (found["age"]["wrong"], found["age"]["axe"]) == ([], [])
 
 
+def test_a_trace_is_a_tree_that_the_keyboard_folds(found, server: Server):
+    tree = found["tree"]
+    trace = httpx.get(
+        f"{server.url}/api/traces/{tree['id']}?dataset=demo&limit=1000", timeout=60
+    ).json()
+    depths = [each["depth"] for each in trace["spans"]]
+    children = [depth < below for depth, below in zip(depths, [*depths[1:], 0], strict=True)]
+    last, everything = len(depths) - 1, len(depths)
+
+    assert tree["all"] == [
+        [depth + 1, "true" if parent else None]
+        for depth, parent in zip(depths, children, strict=True)
+    ]
+    assert tree["steps"][:4] == [
+        ["ArrowLeft", 0, 1],
+        ["ArrowRight", 0, everything],
+        ["ArrowRight", 1, everything],
+        ["ArrowDown", 2, everything],
+    ]
+    assert tree["steps"][-2:] == [
+        ["End", last, everything - 1],  # the third span is collapsed
+        ["Home", 0, everything - 1],
+    ]
+    assert tree["collapsed"] == [[1, "false"]]
+    assert {level for level, _ in tree["opened"]} == {1, 2}
+    assert (tree["wrong"], tree["axe"]) == ([], [])
+
+
+def test_a_search_in_a_trace_shows_what_matches_and_what_is_above(found):
+    searched = found["tree"]["searched"]
+    every = len(found["tree"]["all"])
+
+    assert searched["found"] == len(searched["names"])
+    assert all("gpt-4o" in name for name in searched["names"])
+    assert searched["found"] < searched["rows"] < every
+    assert searched["said"] == (
+        f"{searched['found']} spans of {every} match; those above them are shown too."
+    )
+    assert found["tree"]["first"]  # Enter leads to the first of them
+    assert (found["tree"]["nothing"], found["tree"]["left"]) == (f"0 spans of {every} match.", 0)
+
+
 def names_around(columns: dict[str, Any], centre: str, direction: str, depth: int) -> set[str]:
     """Return the names of a component and of all within so many calls of it."""
     components, dependencies = columns["components"], columns["dependencies"]

@@ -68,10 +68,16 @@ export function Drawing({ instead, ...props }: Props) {
     )
   }
   if (layout) last.current = { nodes: props.nodes, edges: props.edges, placed: layout }
-  return last.current ? <Picture {...props} {...last.current} /> : <div className="drawing" />
+  return last.current ? <Picture {...props} {...last.current} busy={layout === null} /> : <div className="drawing" aria-busy="true" />
 }
 
-function Picture({ label, nodes, edges, placed, selected, onSelect, onOpen, titles, lights = selected }: Omit<Props, 'instead'> & { placed: Layered }) {
+interface PictureProps extends Omit<Props, 'instead'> {
+  placed: Layered
+  /** Whether a newer picture is being laid out. */
+  busy: boolean
+}
+
+function Picture({ label, nodes, edges, placed, selected, onSelect, onOpen, titles, lights = selected, busy }: PictureProps) {
   const [box, size] = useSize<HTMLDivElement>()
   const canvas = useRef<HTMLCanvasElement>(null)
   const theme = useTheme()
@@ -101,7 +107,7 @@ function Picture({ label, nodes, edges, placed, selected, onSelect, onOpen, titl
   }
 
   return (
-    <div className="drawing" ref={box} role="group" aria-label={label}>
+    <div className="drawing" ref={box} role="group" aria-label={label} aria-busy={busy}>
       <div className="surface" style={{ width, height }}>
         <canvas ref={canvas} style={{ width, height }} aria-hidden="true" onClick={() => onSelect(null)} />
         {titles?.(placed.ranks).map((title, r) => (
