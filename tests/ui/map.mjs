@@ -1,5 +1,6 @@
 // Walks through the fleet: what is around a component, and how to find one.
-import { browser, look, opened, tell, url, violations } from './walking.mjs'
+import { join } from 'node:path'
+import { browser, look, opened, shots, tell, url, violations } from './walking.mjs'
 
 const WRITER = 'demo/agent:writeragent'
 
@@ -312,6 +313,37 @@ async function jump(page, text) {
   const first = await page.evaluate(() => document.activeElement.classList.contains('found'))
   await page.getByLabel('Find in this trace').fill('no such span')
   tell('tree', { wrong, axe, id, all, steps, collapsed, opened: opened1, searched, first, nothing: await page.textContent('.filters [role=status]'), left: (await rows()).length })
+  await close()
+}
+
+/** How many pixels of the drawing have the opacity of dimmed lines and marks, 0.13 and 0.3; smooth edges have any. */
+const faint = (page) => page.evaluate(() => {
+  const canvas = document.querySelector('.drawing canvas')
+  const values = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
+  return values.filter((value, at) => at % 4 === 3 && [33, 76, 77].includes(value)).length
+})
+
+{
+  // more contrast, and colours that the system forces, while the page is open
+  const { page, wrong, close } = await opened(`/?dataset=demo&sel=${WRITER}`)
+  await page.waitForSelector('.detail .factors')
+  const seen = async () => {
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
+    return {
+      faint: await faint(page), axe: await violations(page),
+      dim: Math.min(...await page.locator('.label.dim').evaluateAll((all) => all.map((each) => Number(getComputedStyle(each).opacity)))),
+      line: await page.evaluate(() => getComputedStyle(document.querySelector('.top')).borderBottomColor),
+      item: await page.locator('.attention .item[aria-pressed=true]').evaluate((each) => getComputedStyle(each).borderLeftWidth),
+      page: await page.locator('nav a[aria-current]').evaluate((each) => getComputedStyle(each).outlineStyle),
+    }
+  }
+  const usual = await seen()
+  await page.emulateMedia({ contrast: 'more' })
+  const more = await seen()
+  await page.emulateMedia({ contrast: null, forcedColors: 'active' })
+  const forced = { ...await seen() }
+  await page.screenshot({ path: join(shots, 'forced-colours-1600x900.png') })
+  tell('contrast', { wrong: wrong.filter((each) => !each.includes('getImageData')), usual, more, forced })
   await close()
 }
 

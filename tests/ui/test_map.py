@@ -223,6 +223,24 @@ def test_a_search_in_a_trace_shows_what_matches_and_what_is_above(found):
     assert (found["tree"]["nothing"], found["tree"]["left"]) == (f"0 spans of {every} match.", 0)
 
 
+def test_more_contrast_leaves_nothing_faint(found):
+    usual, more = found["contrast"]["usual"], found["contrast"]["more"]
+
+    assert more["dim"] > 0.5 > usual["dim"]
+    assert more["faint"] < usual["faint"] / 3  # what remains are the smooth edges of lines
+    assert more["line"] != usual["line"]
+    assert (more["axe"], found["contrast"]["wrong"]) == ([], [])
+
+
+def test_forced_colours_keep_what_is_selected_visible(found):
+    usual, forced = found["contrast"]["usual"], found["contrast"]["forced"]
+
+    assert (usual["item"], forced["item"]) == ("3px", "6px")
+    assert (usual["page"], forced["page"]) == ("none", "solid")
+    assert forced["faint"] < usual["faint"] / 3
+    assert forced["axe"] == []
+
+
 def names_around(columns: dict[str, Any], centre: str, direction: str, depth: int) -> set[str]:
     """Return the names of a component and of all within so many calls of it."""
     components, dependencies = columns["components"], columns["dependencies"]

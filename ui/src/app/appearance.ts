@@ -29,13 +29,19 @@ export function chooseTheme(theme: Theme) {
 
 light.addEventListener('change', applyTheme)
 
-/** Return the theme in use, dark or light. */
-export function useTheme() {
-  return useSyncExternalStore(
-    (tell) => {
-      listeners.add(tell)
-      return () => listeners.delete(tell)
-    },
-    effective,
-  )
+const strong = matchMedia('(prefers-contrast: more), (forced-colors: active)')
+strong.addEventListener('change', () => listeners.forEach((tell) => tell()))
+
+/** Whether what is dimmed must stay easy to see. */
+export const wantsContrast = () => strong.matches
+
+function subscribe(tell: () => void) {
+  listeners.add(tell)
+  return () => listeners.delete(tell)
 }
+
+/** Return the theme in use, dark or light. */
+export const useTheme = () => useSyncExternalStore(subscribe, effective)
+
+/** Return what changes whenever pictures have to be drawn in other colours. */
+export const useColours = () => useSyncExternalStore(subscribe, () => `${effective()} ${strong.matches}`)

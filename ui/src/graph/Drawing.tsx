@@ -1,8 +1,8 @@
 // The layered drawing: lines and marks on a canvas, names as buttons over it.
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
-import { useTheme } from '../app/appearance'
+import { useColours } from '../app/appearance'
 import { shown } from '../parts/Text'
-import { context, drawLine, drawMark, palette, riskColour } from './draw'
+import { context, drawLine, drawMark, faded, palette, riskColour } from './draw'
 import { KIND_WORDS, type Kind } from './kinds'
 import type { Layered } from './layered'
 import { degrees, GAP, nearest, positions, RADIUS, routed, sizeOf, withReverse, type Places, type Route } from './places'
@@ -80,7 +80,7 @@ interface PictureProps extends Omit<Props, 'instead'> {
 function Picture({ label, nodes, edges, placed, selected, onSelect, onOpen, titles, lights = selected, busy }: PictureProps) {
   const [box, size] = useSize<HTMLDivElement>()
   const canvas = useRef<HTMLCanvasElement>(null)
-  const theme = useTheme()
+  const colours = useColours()
   const [hovered, setHovered] = useState<string | null>(null)
   const { width, height } = sizeOf(placed, size)
   const at = useMemo(() => positions(placed, width, height), [placed, width, height])
@@ -92,7 +92,7 @@ function Picture({ label, nodes, edges, placed, selected, onSelect, onOpen, titl
   useEffect(() => {
     const to = canvas.current && size.width ? context(canvas.current, width, height) : null
     if (to) draw(to, nodes, edges, placed, at, routes, lit, selected)
-  }, [nodes, edges, placed, at, routes, lit, selected, theme, width, height, size.width])
+  }, [nodes, edges, placed, at, routes, lit, selected, colours, width, height, size.width])
 
   const press = (event: KeyboardEvent<HTMLButtonElement>, from: number) => {
     if (event.key === 'Enter' && event.shiftKey && onOpen) {
@@ -168,7 +168,7 @@ function draw(
     if (!edge) continue
     const touched = weight(edge, nodes, lit) > 0
     const cyclic = edge.cycle ?? placed.back[i] ?? false
-    to.globalAlpha = lit && !touched ? 0.13 : touched ? 1 : 0.75
+    to.globalAlpha = lit && !touched ? faded(0.13) : touched ? 1 : faded(0.75)
     drawLine(to, {
       points: routes[i] ?? [],
       colour: cyclic ? colours.cycle : edge.failing ? colours.r4 : touched ? colours.accent : colours.edge,
@@ -180,7 +180,7 @@ function draw(
   nodes.forEach((node, i) => {
     const place = at.nodes[i]
     if (!place) return
-    to.globalAlpha = node.dim || isFar(lit, i, nodes, edges) ? 0.3 : 1
+    to.globalAlpha = node.dim || isFar(lit, i, nodes, edges) ? faded(0.3) : 1
     drawMark(
       to,
       { ...place, r: RADIUS, kind: node.kind, fill: node.fill, colour: riskColour(colours, node.colour), spof: node.spof ?? false, shadow: node.shadow ?? false, stack: node.stack ?? false, selected: node.id === selected },

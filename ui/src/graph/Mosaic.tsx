@@ -1,10 +1,10 @@
 // The lane mosaic on a canvas; shared components are named buttons. The table has the same for everybody.
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type MouseEvent } from 'react'
 import type { Columns } from '../api/queries'
-import { useTheme } from '../app/appearance'
+import { useColours } from '../app/appearance'
 import { plural, score } from '../parts/numbers'
 import { shown } from '../parts/Text'
-import { context, drawLine, drawMark, palette, riskColour } from './draw'
+import { context, drawLine, drawMark, faded, palette, riskColour } from './draw'
 import { KIND_WORDS } from './kinds'
 import { pack, type Cell, type Mosaic as Packed } from './pack'
 import { nearest } from './places'
@@ -24,7 +24,7 @@ interface Props {
 export function Mosaic({ columns, matches, filtering, selected, onSelect, onOpen }: Props) {
   const [box, size] = useSize<HTMLDivElement>()
   const canvas = useRef<HTMLCanvasElement>(null)
-  const theme = useTheme()
+  const colours = useColours()
   const [hovered, setHovered] = useState<number | null>(null)
   const [focused, setFocused] = useState(0)
   const packed = useMemo(() => pack(columns, Math.max(600, size.width), Math.max(300, size.height - 4)), [columns, size])
@@ -36,7 +36,7 @@ export function Mosaic({ columns, matches, filtering, selected, onSelect, onOpen
   useEffect(() => {
     const to = canvas.current && size.width ? context(canvas.current, width, packed.height) : null
     if (to) draw(to, columns, packed, lit, selected, (i) => filtering && !matches(i))
-  }, [columns, packed, lit, selected, matches, filtering, theme, width, size.width])
+  }, [columns, packed, lit, selected, matches, filtering, colours, width, size.width])
 
   const cellAt = (event: MouseEvent<HTMLCanvasElement>): Cell | null => {
     const { offsetX: x, offsetY: y } = event.nativeEvent
@@ -126,7 +126,7 @@ function draw(
   for (const cell of place.values()) {
     const i = cell.position
     const risk = c.risk[i] ?? null
-    to.globalAlpha = dim(i) || (lit !== null && !near.has(i)) ? 0.28 : 1
+    to.globalAlpha = dim(i) || (lit !== null && !near.has(i)) ? faded(0.28) : 1
     drawMark(
       to,
       { ...cell, kind: c.kind[i] ?? 'agent', fill: (risk ?? 0) / 10, colour: riskColour(colours, risk), spof: (c.spof_workflows[i] ?? 0) > 0, shadow: c.shadow[i] === true, selected: i === selected },
@@ -147,7 +147,7 @@ function bundles(to: CanvasRenderingContext2D, columns: Columns, packed: Packed,
     if (hub.has(t) && row >= 0) calls.set(`${row} ${t}`, (calls.get(`${row} ${t}`) ?? 0) + (d.calls[e] ?? 0))
   })
   const most = Math.max(1, ...calls.values())
-  to.globalAlpha = lit === null ? 0.35 : 0.1
+  to.globalAlpha = faded(lit === null ? 0.35 : 0.1)
   for (const [key, n] of calls) {
     const [row, t] = key.split(' ').map(Number)
     const from = packed.rows[row ?? 0]

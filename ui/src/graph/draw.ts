@@ -1,4 +1,5 @@
 // Drawing on a canvas: marks and lines. Colours come from the page's tokens.
+import { wantsContrast } from '../app/appearance'
 import { CORNERS, levelOf, type Kind } from './kinds'
 
 export type Palette = Record<'bg' | 'panel' | 'line' | 'strong' | 'text' | 'muted' | 'accent' | 'cycle' | 'edge' | 'r0' | 'r1' | 'r2' | 'r3' | 'r4', string>
@@ -12,6 +13,12 @@ export function palette(): Palette {
 
 export const riskColour = (colours: Palette, risk: number | null): string =>
   [colours.r0, colours.r1, colours.r2, colours.r3, colours.r4][levelOf(risk) ?? -1] ?? colours.strong
+
+/** The least opacity where more contrast is wanted. */
+const LEAST = 0.5
+
+/** Return the opacity of what is dimmed. */
+export const faded = (opacity: number) => (wantsContrast() ? Math.max(LEAST, opacity) : opacity)
 
 /** Fit the canvas to its box at the screen's resolution and return its context, cleared. */
 export function context(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D | null {
