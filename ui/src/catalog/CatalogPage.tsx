@@ -80,13 +80,13 @@ function Entries({ of }: { of: Schemas['CatalogMatchDocument'][] }) {
   if (of.length === 0) return null
   return (
     <>
-      <button type="button" aria-expanded={chosen} onClick={() => change({ declare: chosen ? null : 'shadow' })}>Declare them</button>
+      <div className="buttons"><button type="button" aria-expanded={chosen} onClick={() => change({ declare: chosen ? null : 'shadow' })}>Declare them</button></div>
       {draft.error && <Failure error={draft.error} retry={() => void draft.refetch()} />}
       {chosen && draft.data && (
         <>
           <p className="note">Add this to the file that <code>AGENTGUARD_CATALOG</code> names, set each owner, and restart the server. {of.length > MOST && `The first ${MOST} of ${count(of.length)}.`}</p>
           <pre className="draft" tabIndex={0} aria-label="Entries"><Lines of={draft.data} /></pre>
-          <CopyButton of={draft.data} words="Copy the entries" />
+          <div className="buttons"><CopyButton of={draft.data} words="Copy the entries" /></div>
         </>
       )}
     </>
