@@ -53,6 +53,7 @@ QUESTIONS: list[tuple[str, str, dict[str, Any]]] = [
     (f"trace {1:032x}", f"GET /api/traces/{1:032x}", {}),
     (f"trace {1:032x} --dataset shop", f"GET /api/traces/{1:032x}", {"dataset": "shop"}),
     ("trace unknown", "GET /api/traces/unknown", {}),
+    ("jobs cancel nope", "POST /api/jobs/nope/cancel", {}),
     ("notifications list", "GET /api/notifications", {}),
     (
         "notifications list --state given_up --receiver slack --incident x --limit 3",

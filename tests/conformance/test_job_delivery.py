@@ -27,7 +27,7 @@ from agentguard.jobs.dispatch import (
     NoDeadLettersError,
 )
 from agentguard.jobs.embedded import EmbeddedRunner
-from agentguard.jobs.model import Job, JobState
+from agentguard.jobs.model import Job, JobEndedError, JobState
 from agentguard.jobs.sweep import Sweep
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.settings import Settings
@@ -150,6 +150,9 @@ class Running:
     async def cleared(self) -> bool:
         return not list(self.app.uploaded.folder.iterdir())
 
+    async def lacks(self, job: Job) -> bool:
+        return not (self.app.uploaded.folder / job.request["file"]).exists()
+
     async def letters(self, job_id: str) -> list[DeadLetter]:
         async def found() -> list[DeadLetter]:
             return [
@@ -260,6 +263,46 @@ async def test_a_job_whose_holder_vanished_goes_to_another_when_the_lease_has_ru
         assert ended.summary == (JobState.SUCCEEDED, 2)
         assert held is not None
         assert ended.started_at >= held.due_at
+
+
+async def test_a_cancelled_job_never_starts_and_its_delivery_clears_the_upload(place: Place):
+    async with open_app(place.settings) as app:
+        job = await submit_scan(app, "cancelled")
+        cancelled = await app.jobs.cancel(TESTER, job.id)
+        again = await app.jobs.cancel(TESTER, job.id)
+    async with running(place) as here:
+        await here.dispatcher.deliver(job)  # a broker that had it before
+        after = await here.ended(await submit_scan(here.app, "after"))
+        seen = await here.app.jobs.get(job.id)
+
+        assert (cancelled.state, again.state) == (JobState.CANCELLED, JobState.CANCELLED)
+        assert (seen.state, seen.attempts, seen.started_at) == (JobState.CANCELLED, 0, None)
+        assert after.summary == (JobState.SUCCEEDED, 1)
+        assert "cancelled" not in {d.name for d in await here.app.graphs.datasets()}
+        await until(lambda: here.lacks(job), seconds=60)
+
+
+async def test_a_running_job_that_is_cancelled_stops_and_stores_nothing(
+    idle: Place, tmp_path: Path
+):
+    place = replace(idle, directory=tmp_path, queue=f"{idle.queue}.cancel")
+    async with open_app(place.settings) as app:
+        held = await submit_held_scan(app, "stopped")
+        with place.working():
+            async with serving(place, app) as here:
+                await held.is_read()
+                cancelled = await app.jobs.cancel(TESTER, held.job.id)
+                await held.feed()  # what is read from now on does not count
+                after = await here.ended(await submit_scan(here.app, "after"))
+                await until(lambda: here.lacks(held.job), seconds=60)
+        seen = await app.jobs.get(held.job.id)
+        with pytest.raises(JobEndedError):
+            await app.jobs.cancel(TESTER, after.job.id)
+
+        assert (cancelled.state, cancelled.attempts) == (JobState.CANCELLED, 1)
+        assert (seen.state, seen.result, seen.error) == (JobState.CANCELLED, None, None)
+        assert after.summary == (JobState.SUCCEEDED, 1)
+        assert {d.name for d in await app.graphs.datasets()} == {"after"}
 
 
 async def test_trouble_is_tried_again_later_and_ends_as_a_failure_and_a_dead_letter(place: Place):

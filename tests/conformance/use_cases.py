@@ -79,6 +79,12 @@ async def submit_single(opened: Opened, actor: Principal) -> None:
     assert await opened.app.jobs.submit_single(actor, JobKind.AUDIT.value, {})
 
 
+async def cancel_job(opened: Opened, actor: Principal) -> None:
+    jobs = await opened.app.jobs.store.unfinished()
+    (held,) = [job for job in jobs if job.state is JobState.RUNNING]
+    await opened.app.jobs.cancel(actor, held.id)
+
+
 async def simulate(opened: Opened, actor: Principal) -> None:
     await opened.app.simulations.submit(actor, Failure(("agent:a",)))
 
@@ -179,6 +185,7 @@ METHODS: dict[Callable[..., Any], UseCase] = {
     DatasetService.delete: delete_dataset,
     RetentionService.purge: purge,
     Jobs.submit_single: submit_single,
+    Jobs.cancel: cancel_job,
     KeyRotation.rotate: rotate_key,
     KeyRotation.begin: begin_log,
     KeyService.create: create_key,
@@ -218,7 +225,7 @@ def topics_of(use_case: UseCase) -> list[str]:
         told = ["incident_messages"] if use_case in TOLD_INCIDENTS else []
         return ["incidents"] * (2 if use_case is merge_incident else 1) + told
     published = ["graph"] if use_case in PUBLISHING else []
-    return ["jobs"] if use_case in SUBMITTING else published
+    return ["jobs"] if use_case in (*SUBMITTING, cancel_job) else published
 
 
 LEAVES_ENTRIES = {
@@ -229,6 +236,7 @@ LEAVES_ENTRIES = {
     import_graphs: "graphs.imported",
     delete_dataset: "dataset.deleted",
     purge: "data.purged",
+    cancel_job: "job.cancelled",
     rotate_key: "audit-key.rotated",
     begin_log: "audit-log.begun",
     create_key: "key.created",

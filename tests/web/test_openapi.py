@@ -39,6 +39,7 @@ PATHS = [
     "/api/jobs",
     "/api/jobs/{job_id}",
     "/api/jobs/{job_id}/events",
+    "/api/jobs/{job_id}/cancel",
     "/api/datasets",
     "/api/datasets/{name}",
     "/api/graph",

@@ -83,6 +83,7 @@ def test_permissions_follow_what_a_route_does(method, path, permission):
     expected = {
         "/v1/": Permission.INGEST,
         "/api/datasets": Permission.OPERATE,
+        "/api/jobs": Permission.SIMULATE,
         "/api/incidents": Permission.OPERATE,
         "/api/scan": Permission.OPERATE,
         "/api/simulate": Permission.SIMULATE,

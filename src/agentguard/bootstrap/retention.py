@@ -38,7 +38,9 @@ from agentguard.settings import Settings
 from agentguard.simulation.service import KIND as SIMULATION
 from agentguard.simulation.storage.retention import SimulationRetention
 
-_ENDED_SCANS = JobFilter(states=(JobState.SUCCEEDED, JobState.FAILED), kinds=(SCAN,))
+_ENDED_SCANS = JobFilter(
+    states=(JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED), kinds=(SCAN,)
+)
 
 Kept: TypeAlias = KeptData[SqlStores]
 Keeper: TypeAlias = Housekeeping[SqlStores]

@@ -22,6 +22,7 @@ _LIST_EXAMPLES = examples(
 _SHOW_EXAMPLES = examples(
     "agentguard jobs show 18eb602c54841839-68c34aab --format json | jq .result"
 )
+_CANCEL_EXAMPLES = examples("agentguard jobs cancel 18eb602c54841839-68c34aab")
 _DEAD_EXAMPLES = examples(
     "agentguard jobs dead", "agentguard jobs dead --format json | jq -r .dead_letters[].job_id"
 )
@@ -86,6 +87,31 @@ def show(
     from agentguard.cli.tables.jobs import job_parts
 
     document = ask(settings_with(data_dir, None), lambda app: app.jobs.document(job_id))
+    if output_format is Format.JSON:
+        print_json(document)
+    else:
+        print_report(job_parts(shown(document)))
+
+
+@app.command("cancel", cls=Command, epilog=_CANCEL_EXAMPLES)
+def cancel(
+    job_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the job.", show_default=False)],
+    data_dir: DataDirOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Cancel a job that waits or runs; it ends without a result.
+
+    A running one stops when it next reports its progress; what it has stored by then stays.
+    """
+    from agentguard.cli.choices import settings_with
+    from agentguard.cli.opening import ask
+    from agentguard.cli.output import print_json, print_report, shown
+    from agentguard.cli.principal import os_user
+    from agentguard.cli.tables.jobs import job_parts
+    from agentguard.jobs.documents import job_document
+
+    cancelled = ask(settings_with(data_dir, None), lambda app: app.jobs.cancel(os_user(), job_id))
+    document = job_document(cancelled)
     if output_format is Format.JSON:
         print_json(document)
     else:

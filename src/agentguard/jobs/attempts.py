@@ -106,7 +106,7 @@ class Attempts:
             return await lease.hold(lambda: self._released(job, lease))
         except LeaseLostError:
             log.warning("job_lease_lost", job_id=job.id, attempt=job.attempts)
-            return self._waiting(await self.store.get(job_id))
+            return await self._unclaimed(await self.store.get(job_id))
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(job))
             raise
@@ -130,7 +130,7 @@ class Attempts:
             raise
 
     async def _unclaimed(self, job: Job) -> Outcome:
-        """Clear a job whose process died after its end; it was delivered again for that reason."""
+        """Clear a job that has ended: its process died then, or somebody cancelled it."""
         if job.state.final:
             await self.clear(job)
         return self._waiting(job)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from agentguard.kernel.errors import NotFoundError, UnavailableError
+from agentguard.kernel.errors import ConflictError, NotFoundError, UnavailableError
 
 
 class UnknownJobError(NotFoundError):
@@ -28,6 +28,15 @@ class TooManyJobsError(UnavailableError):
         super().__init__("Too many jobs are waiting. Try again when some have finished.")
 
 
+class JobEndedError(ConflictError):
+    """The job has ended, so that it cannot be cancelled."""
+
+    code = "job-ended"
+
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"Job {job_id!r} has ended ({state}): there is nothing to cancel.")
+
+
 class JobKind(StrEnum):
     """What a job does."""
 
@@ -44,11 +53,12 @@ class JobState(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
     @property
     def final(self) -> bool:
         """Whether the job has ended."""
-        return self in (JobState.SUCCEEDED, JobState.FAILED)
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
 UNFINISHED = tuple(state for state in JobState if not state.final)

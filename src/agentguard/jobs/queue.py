@@ -14,7 +14,7 @@ from agentguard.jobs.documents import (
     job_document,
     jobs_document,
 )
-from agentguard.jobs.model import Job
+from agentguard.jobs.model import Job, JobEndedError, JobState
 from agentguard.jobs.store import JobFilter
 from agentguard.jobs.transactions import TOPIC, JobStores, JobTransactions
 from agentguard.kernel.clock import Clock
@@ -108,6 +108,31 @@ class Jobs:
             await self.announce()
         return queued
 
+    async def cancel(self, actor: Principal, job_id: str) -> Job:
+        """End a job without a result and return it: a queued one never starts.
+
+        A running one stops when it next reports its progress, at the latest when its lease would be
+        extended; what it has stored by then stays. Cancelling a cancelled job changes nothing.
+        Raises PermissionDeniedError, UnknownJobError, JobEndedError.
+        """
+
+        async def work(stores: JobStores) -> Job:
+            job = await stores.jobs.get(job_id)
+            actor.require(self.permissions.get(job.kind, Permission.ADMIN))
+            cancelled = await stores.jobs.cancel(job_id, now=self.clock())
+            if cancelled is None:
+                return await _ended(stores, job_id)
+            await stores.outbox.put(TOPIC, job_id, {})
+            facts = {"kind": job.kind, "state": job.state.value, "attempts": job.attempts}
+            await self.store.trail.record(
+                stores.audit, actor, "job.cancelled", object_id=job_id, payload=facts
+            )
+            return cancelled
+
+        cancelled = await self.store.unit_of_work.run(work)
+        await self.announce()
+        return cancelled
+
     async def announce(self) -> None:
         """Let followers and the sweep see new jobs at once; they would find them later anyway."""
         await self.store.outbox.deliver(TOPIC)
@@ -133,3 +158,11 @@ class Jobs:
     async def get(self, job_id: str) -> Job:
         """Return the job; raise UnknownJobError if there is none."""
         return await self.store.get(job_id)
+
+
+async def _ended(stores: JobStores, job_id: str) -> Job:
+    """Return a job that was cancelled before; raise JobEndedError for one that ended itself."""
+    job = await stores.jobs.get(job_id)
+    if job.state is not JobState.CANCELLED:
+        raise JobEndedError(job_id, job.state.value)
+    return job

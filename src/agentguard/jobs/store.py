@@ -68,6 +68,12 @@ class JobStore(Protocol):
         Return False, and change nothing, if `job.fence` is outdated.
         """
 
+    async def cancel(self, job_id: str, *, now: int) -> Job | None:
+        """End the job without a result if it is unfinished, and return it; else return None.
+
+        The attempt that runs it then holds it no more.
+        """
+
     async def undelivered(self, now: int) -> tuple[Job, ...]:
         """Return the unfinished jobs whose `deliver_at` has passed, oldest first.
 

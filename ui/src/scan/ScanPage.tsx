@@ -1,5 +1,5 @@
 // Reads files of traces, and says how to send them live.
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState, type FormEvent } from 'react'
 import { Link } from 'wouter'
 import { answered, api, upload, type Schemas } from '../api/client'
@@ -84,7 +84,7 @@ function Reading({ id }: { id: string }) {
   const job = useQuery({
     queryKey: ['job', id],
     queryFn: ({ signal }) => answered<Schemas['JobDocument']>(api.GET('/api/jobs/{job_id}', { params: { path: { job_id: id } }, signal })),
-    refetchInterval: (query) => (['succeeded', 'failed'].includes(query.state.data?.state ?? '') ? false : EVERY),
+    refetchInterval: (query) => (unfinished(query.state.data?.state) ? EVERY : false),
   })
   const state = job.data?.state
   useEffect(() => {
@@ -94,7 +94,8 @@ function Reading({ id }: { id: string }) {
   if (!job.data) return null
   const { progress, result, error } = job.data
   if (error) return <Failure error={new Error(error.message)} />
-  if (!result || !('coverage' in result)) return <Progress words={state === 'queued' ? 'Waiting' : 'Reading'} share={progress.done / progress.total} />
+  if (state === 'cancelled') return <p role="status">Cancelled: nothing of it was stored.</p>
+  if (!result || !('coverage' in result)) return <><Progress words={state === 'queued' ? 'Waiting' : 'Reading'} share={progress.total > 0 ? progress.done / progress.total : 0} /><Cancel id={id} /></>
   return (
     <div role="status">
       <p>
@@ -111,9 +112,28 @@ function Reading({ id }: { id: string }) {
   )
 }
 
+const unfinished = (state: string | undefined) => state === undefined || state === 'queued' || state === 'running'
+
+function Cancel({ id }: { id: string }) {
+  const me = useMe()
+  const queries = useQueryClient()
+  const cancelling = useMutation({
+    mutationFn: () => answered<Schemas['JobDocument']>(api.POST('/api/jobs/{job_id}/cancel', { params: { path: { job_id: id } } }) as never),
+    onSettled: () => { for (const key of ['job', 'jobs']) void queries.invalidateQueries({ queryKey: [key] }) },
+  })
+  if (!may(me.data, 'operate')) return null
+  return (
+    <>
+      <button type="button" disabled={cancelling.isPending} onClick={() => cancelling.mutate()}>Cancel</button>
+      {cancelling.error && <Failure error={cancelling.error} />}
+    </>
+  )
+}
+
 function Jobs() {
-  const jobs = useQuery({
+  const jobs = useQuery<Schemas['JobsDocument']>({
     queryKey: ['jobs'],
+    refetchInterval: (query) => (query.state.data?.jobs.some((j) => unfinished(j.state)) ? EVERY : false),
     queryFn: ({ signal }) => answered<Schemas['JobsDocument']>(api.GET('/api/jobs', { params: { query: { kind: ['scan'] } }, signal })),
   })
   return (
@@ -123,13 +143,14 @@ function Jobs() {
       {jobs.data?.jobs.length === 0 && <p className="note">None yet.</p>}
       {jobs.data && jobs.data.jobs.length > 0 && (
         <table>
-          <thead><tr><th>Submitted</th><th>State</th><th className="n">Read</th><th>By</th><th>Error</th></tr></thead>
+          <thead><tr><th>Submitted</th><th>State</th><th className="n">Read</th><th>By</th><th>Error</th><th><span className="unseen">Cancel</span></th></tr></thead>
           <tbody>
             {jobs.data.jobs.map((j) => (
               <tr key={j.id}>
                 <td>{time(j.created_at)}</td><td>{j.state}</td>
                 <td className="n">{j.progress.unit ? `${count(j.progress.done)} of ${count(j.progress.total)} ${j.progress.unit}` : '–'}</td>
                 <td><Text of={j.submitted_by ?? '–'} /></td><td>{j.error && <Text of={j.error.message} />}</td>
+                <td>{unfinished(j.state) && <Cancel id={j.id} />}</td>
               </tr>
             ))}
           </tbody>

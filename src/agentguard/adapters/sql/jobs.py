@@ -105,6 +105,12 @@ class SqlJobStore:
     async def release(self, job: Job, result: bytes | None) -> bool:
         return await self._changes(_held(job).values(_values(job, result)))
 
+    async def cancel(self, job_id: str, *, now: int) -> Job | None:
+        ended = {"state": JobState.CANCELLED.value, "finished_at": now, "deliver_at": None}
+        cancel = update(jobs).where(jobs.c.id == job_id, _UNFINISHED).values(ended)
+        row = (await self.connection.execute(cancel.returning(*jobs.c))).mappings().first()
+        return None if row is None else _job(row)
+
     async def undelivered(self, now: int) -> tuple[Job, ...]:
         due = passed(jobs.c.deliver_at, now, 2 * LONGEST_PATIENCE)
         return await self._read(select(jobs).where(_UNFINISHED, due).order_by(jobs.c.id))

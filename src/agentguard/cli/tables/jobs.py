@@ -26,7 +26,7 @@ _JOBS = (
     dispensable(sentences("Error"), 2),
 )
 _LETTERS = (text("Job"), names("Task"), text("Reason"), text("Dead-lettered"))
-_STYLES = {"failed": "red", "succeeded": "green", "running": "yellow"}
+_STYLES = {"failed": "red", "succeeded": "green", "running": "yellow", "cancelled": "dim"}
 
 
 def jobs_parts(document: Document) -> list[RenderableType]:

@@ -1,4 +1,4 @@
-"""GET /api/jobs, /api/jobs/{id} and its events."""
+"""GET /api/jobs, /api/jobs/{id} and its events, and cancelling."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from agentguard.jobs.model import Job, JobKind, JobState
 from agentguard.jobs.store import JobFilter
 from agentguard.jobs.transactions import TOPIC
 from agentguard.jobs.watching import changes
+from agentguard.web.auth import ActorOf
 from agentguard.web.permissions import requires
 from agentguard.web.schemas.jobs import JobDocument, JobsDocument
 from agentguard.web.state import DocumentResponse, StateOf
@@ -76,6 +77,22 @@ async def get_jobs(
 async def get_job(job_id: str, state: StateOf) -> DocumentResponse:
     """Return the progress and the result of a job."""
     return DocumentResponse(await state.app.jobs.document(job_id))
+
+
+@router.post(
+    "/{job_id}/cancel",
+    operation_id="cancel_job",
+    dependencies=[requires(Permission.SIMULATE)],
+    response_model=JobDocument,
+)
+async def cancel_job(job_id: str, actor: ActorOf, state: StateOf) -> DocumentResponse:
+    """Cancel a job: a queued one never starts, a running one stops at its next report of progress.
+
+    It ends without a result; what it has stored by then stays. Cancelling it again changes nothing,
+    and one that has ended otherwise is answered with 409. It needs the permission to submit such a
+    job.
+    """
+    return DocumentResponse(job_document(await state.app.jobs.cancel(actor, job_id)))
 
 
 @router.get(
