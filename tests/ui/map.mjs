@@ -158,7 +158,8 @@ async function jump(page, text) {
   const hidden = { address: params(page), said: await page.textContent('.hidden'), dialogs: await page.locator('dialog').count() }
   await page.getByRole('button', { name: 'Lift the filter' }).press('Enter')
   await page.waitForSelector('.hidden', { state: 'detached' })
-  tell('jump', { wrong, axe, options, hidden, lifted: params(page) })
+  const announced = await page.locator('.stage > p.unseen[role=status]').textContent()
+  tell('jump', { wrong, axe, options, hidden, announced, lifted: params(page) })
   await close()
 }
 
@@ -223,6 +224,13 @@ async function jump(page, text) {
     went.push(new URL(page.url()).pathname)
   }
   await page.waitForSelector('.label')
+  await page.goto(`${url}/?dataset=demo&sel=${WRITER}`)
+  await page.waitForSelector('.detail')
+  await page.keyboard.press('s')
+  await page.waitForSelector('.answer')
+  const simulated = await page.textContent('.answer')
+  await page.goto(`${url}/?dataset=demo`)
+  await page.waitForSelector('.label')
   await page.fill('input[type=search]', 'gw?')
   const typed = await page.inputValue('input[type=search]')
   await page.locator('input[type=search]').blur()
@@ -235,7 +243,7 @@ async function jump(page, text) {
   const off = { dialogs: await page.locator('dialog').count(), path: new URL(page.url()).pathname, view: params(page).view ?? null, focused: await page.evaluate(() => document.activeElement.tagName) }
   await page.keyboard.press('Control+k')
   await page.waitForSelector('dialog[open]')
-  tell('shortcuts', { wrong, list, went, typed, off })
+  tell('shortcuts', { wrong, list, went, simulated, typed, off })
   await close()
 }
 
@@ -279,7 +287,20 @@ async function jump(page, text) {
     await page.waitForSelector('.label')
     ages[name] = await page.locator('.age').evaluateAll((found) => found.map((each) => [each.textContent, each.classList.contains('old')]))
   }
-  tell('age', { wrong, ages, axe: await violations(page) })
+  const axe = await violations(page)
+  const narrow = []
+  for (const width of [1280, 1000, 820, 700, 320]) {
+    await page.setViewportSize({ width, height: 700 })
+    narrow.push({ width, ...await page.evaluate(() => {
+      const boxes = [...document.querySelector('.top').children].map((each) => each.getBoundingClientRect()).filter((box) => box.width > 0)
+      const over = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1
+      return {
+        page: document.documentElement.scrollWidth, drawing: document.querySelector('.drawing').clientHeight,
+        overlaps: boxes.some((a, i) => boxes.slice(i + 1).some((b) => over(a, b))), inside: boxes.every((box) => box.right <= innerWidth + 1),
+      }
+    }) })
+  }
+  tell('age', { wrong, ages, axe, narrow })
   await close()
 }
 

@@ -141,6 +141,16 @@ def test_a_component_of_the_other_level_is_found_from_any_page(found):
     assert levels["wrong"] == []
 
 
+def test_a_selection_is_announced_in_a_sentence(found, columns):
+    components = columns["components"]
+    at = components["id"].index(WRITER)
+
+    assert found["jump"]["announced"] == (
+        f"WriterAgent, Agent, risk {components['risk'][at]:.1f} high, single point of failure,"
+        f" {components['callers'][at]} callers"
+    )
+
+
 def test_the_view_moves_to_what_was_found(found):
     moves = found["moves"]
     tops = [each["top"] for each in moves["seen"]]
@@ -156,7 +166,8 @@ def test_shortcuts_lead_to_pages_and_can_be_switched_off(found):
     assert shortcuts["went"] == ["/what-if", "/incidents", "/"]
     assert shortcuts["typed"] == "gw?"  # in a field, keys are text
     assert shortcuts["off"] == {"dialogs": 0, "path": "/", "view": None, "focused": "BODY"}
-    assert shortcuts["list"] == {"axe": [], "keys": 11}
+    assert shortcuts["list"] == {"axe": [], "keys": 12}
+    assert shortcuts["simulated"].startswith("If WriterAgent fails, ")
     assert shortcuts["wrong"] == []
 
 
@@ -179,6 +190,14 @@ def test_a_live_graph_says_how_old_its_newest_span_is(found):
     assert ages["old"] == [["Newest span shown: 2\u202fh old", True]]
     assert ages["recorded"] == []
     assert (found["age"]["wrong"], found["age"]["axe"]) == ([], [])
+
+
+def test_the_frame_with_all_its_pickers_fits_into_every_width(found):
+    for narrow in found["age"]["narrow"]:
+        assert narrow["page"] <= narrow["width"], narrow
+        assert narrow["inside"], narrow
+        assert not narrow["overlaps"], narrow
+        assert narrow["drawing"] > 150, narrow
 
 
 def test_a_trace_is_a_tree_that_the_keyboard_folds(found, server: Server):

@@ -61,6 +61,7 @@ export const SHORTCUTS: readonly { keys: string; does: string; single?: boolean 
   { keys: 'g f', does: 'Fleet', single: true },
   { keys: 'g w', does: 'What-if', single: true },
   { keys: 'g i', does: 'Incidents', single: true },
+  { keys: 's', does: 'Simulate the failure of the selected component', single: true },
   { keys: 't', does: 'Table of the fleet, and back', single: true },
   { keys: '?', does: 'This list', single: true },
   { keys: '← ↑ → ↓', does: 'Move between components, or spans of a trace' },

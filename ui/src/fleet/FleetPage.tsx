@@ -1,12 +1,13 @@
 // What runs, what of it needs attention, and how it hangs together.
 import { useEffect, useMemo, useRef } from 'react'
-import { Link } from 'wouter'
+import { Link, useLocation } from 'wouter'
 import { useColumns, type Columns } from '../api/queries'
 import { Problem } from '../api/client'
 import { shortcutOf } from '../app/shortcuts'
 import { useView } from '../app/view'
 import { Mosaic } from '../graph/Mosaic'
 import { MOST_DRAWN } from '../graph/neighbourhood'
+import { sentence } from '../graph/words'
 import { plural } from '../parts/numbers'
 import { Failure, Waiting } from '../parts/states'
 import { Text } from '../parts/Text'
@@ -50,7 +51,8 @@ function Empty() {
 }
 
 function Fleet({ columns, level }: { columns: Columns; level: keyof typeof LEVELS }) {
-  const { params, change } = useView()
+  const { params, change, to } = useView()
+  const [, navigate] = useLocation()
   const search = useRef<HTMLInputElement>(null)
   const { components: c } = columns
   const inCycle = useMemo(() => new Set(columns.cycles.flat()), [columns])
@@ -76,13 +78,14 @@ function Fleet({ columns, level }: { columns: Columns; level: keyof typeof LEVEL
       const key = shortcutOf(event)
       if (key === 'Escape') change(view === 'focus' ? { ...NO_FOCUS, view: before.current } : { sel: null })
       if (key === 't') change({ ...NO_FOCUS, view: view === 'table' ? before.current : 'table' })
+      if (key === 's' && selected !== null) navigate(to('/what-if', { fail: idAt(selected) }))
       if (key !== '/') return
       event.preventDefault()
       search.current?.focus()
     }
     addEventListener('keydown', press)
     return () => removeEventListener('keydown', press)
-  }, [change, view])
+  }, [change, navigate, to, view, selected])
 
   const table = (positions: number[], onSelect = select) => (
     <ComponentTable columns={columns} positions={positions} sort={params.get('sort') ?? '-risk'} onSort={(sort) => change({ sort })} selected={selected} onSelect={onSelect} />
@@ -127,6 +130,7 @@ function Fleet({ columns, level }: { columns: Columns; level: keyof typeof LEVEL
           ? <p className="note pad">Select a component in the list, or find it by name: this view shows what is around it.</p>
           : <Focus columns={columns} matches={filter.matches} inCycle={inCycle} centre={centred} selected={selected} table={table} />)}
         {view === 'table' && table(found)}
+        <p className="unseen" role="status">{selected === null ? '' : sentence(columns, selected)}</p>
         {view !== 'table' && <Legend columns={columns} failing={view !== 'drawing'} />}
       </section>
       {selected !== null && <Detail key={c.id[selected]} columns={columns} position={selected} inCycle={inCycle.has(selected)} onFocus={() => focusOn(selected)} onClose={() => select(null)} />}

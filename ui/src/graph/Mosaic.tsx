@@ -2,14 +2,14 @@
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type MouseEvent } from 'react'
 import type { Columns } from '../api/queries'
 import { useColours } from '../app/appearance'
-import { plural, score } from '../parts/numbers'
+import { plural } from '../parts/numbers'
 import { shown } from '../parts/Text'
 import { context, drawLine, drawMark, faded, palette, riskColour } from './draw'
-import { KIND_WORDS } from './kinds'
 import { pack, type Cell, type Mosaic as Packed } from './pack'
 import { nearest } from './places'
 import { useInView } from './useInView'
 import { useSize } from './useSize'
+import { sentence } from './words'
 
 interface Props {
   columns: Columns
@@ -89,11 +89,6 @@ export function Mosaic({ columns, matches, filtering, selected, onSelect, onOpen
       <p className="tip" aria-live="polite">{hovered === null ? '' : sentence(columns, hovered)}</p>
     </div>
   )
-}
-
-function sentence({ components: c }: Columns, i: number): string {
-  const spof = (c.spof_workflows[i] ?? 0) > 0 ? ', single point of failure' : ''
-  return `${shown(c.name[i] ?? '')}, ${KIND_WORDS[c.kind[i] ?? 'agent']}, risk ${score(c.risk[i])}${spof}, ${plural(c.callers[i] ?? 0, 'caller')}`
 }
 
 function draw(
