@@ -17,7 +17,7 @@ demo: ## Run two real multi-agent systems and show what AgentGuard finds (KEEP=1
 test: setup ## Run the tests (PYTEST_ARGS=…, JOBS=…)
 	@$(PY) -m scripts.services run $(PY) -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
-test-all: setup ## Run the tests and the full kill and health matrices, and record in tests/matrix.sha256 that they passed
+test-all: setup ## Run all tests, with the full kill and health matrices and the browser walks, and record in tests/matrix.sha256 that they passed
 	@CI=true $(PY) -m scripts.services run $(PY) -m pytest -n $(JOBS) --dist loadgroup -m "" $(PYTEST_ARGS)
 	@$(if $(PYTEST_ARGS),,$(PY) -m scripts.matrix write)
 

@@ -1,42 +1,9 @@
-// Walks through the UI of a server with the recorded demo.
+// Walks through the UI of a server with the recorded demo: what every change must keep.
 import { join } from 'node:path'
+import { incident, PAGES, simulated } from './pages.mjs'
 import { asked, browser, HOSTILE, look, opened, shots, tell, trace, url } from './walking.mjs'
 
-const simulated = await asked('POST', '/api/simulate', { agent_ids: ['demo/model:gpt-4o'], dataset: 'demo' })
-const incident = await asked('POST', '/api/incidents', { simulation: simulated.id, title: HOSTILE, owner: HOSTILE, note: `${HOSTILE}\nsecond line` })
-
-const evidence = await asked('GET', '/api/evidence/component:demo/model:gpt-4o?dataset=demo')
-const failed = evidence.spans.find((each) => each.failed)
-
-const PAGES = {
-  fleet: ['/?dataset=demo', '.label'],
-  selected: ['/?dataset=demo&sel=demo/model:gpt-4o', '.detail .factors'],
-  map: ['/?dataset=demo&view=map', '.hub-label'],
-  table: ['/?dataset=demo&view=table', 'table.wide'],
-  component: ['/component?dataset=demo&id=demo/model:gpt-4o', '.facts'],
-  risk: ['/component?dataset=demo&id=demo/model:gpt-4o&tab=risk', '.factors'],
-  traces: ['/component?dataset=demo&id=demo/model:gpt-4o&tab=traces', '.spans .selected'],
-  trace: [`/trace?dataset=demo&id=${failed.trace_id}`, '.spans .failing-path'],
-  'what-if': ['/what-if?dataset=demo&fail=demo/model:gpt-4o', '.answer'],
-  incidents: ['/incidents', 'td.title'],
-  incident: [`/incidents?id=${incident.id}`, '.steps li'],
-  'incident form': ['/incidents?open=new&dataset=demo', '.sheet'],
-  audit: ['/audit', 'td.breaks'],
-  'audit entry': ['/audit?entry=1', '.facts'],
-  checkpoint: ['/audit?part=checkpoint', '.facts'],
-  anchors: ['/audit?part=anchors', '.panel .note'],
-  coverage: ['/coverage?dataset=demo', '.tiles'],
-  catalog: ['/catalog?dataset=demo', 'table'],
-  scan: ['/scan', 'pre'],
-  settings: ['/settings', 'td.line'],
-  keys: ['/settings?part=keys', '.sheet'],
-  users: ['/settings?part=users', '.sheet'],
-  notifications: ['/settings?part=notifications', 'td.gap'],
-  limits: ['/settings?part=limits', 'td code'],
-  appearance: ['/settings?part=appearance', '.panel .segments'],
-}
-
-await look(PAGES)
+await look(PAGES, ['dark'], async () => {})
 
 {
   const { page, wrong, close } = await opened('/?dataset=demo')
@@ -240,49 +207,6 @@ await look(PAGES)
   await page.goto(`${url}/component?dataset=demo&id=gpt-4o`)
   await page.waitForSelector('.failure')
   tell('unreachable', { text: await page.textContent('.failure p') })
-  await close()
-}
-
-// 5,000 components of 700 services, in the columns of a real answer.
-function large(document) {
-  const n = 5000
-  const number = Array.from({ length: n }, (_, i) => i)
-  const kinds = ['agent', 'tool', 'tool', 'datastore', 'model']
-  const filled = (value) => number.map(value)
-  document.components = {
-    ...Object.fromEntries(Object.keys(document.components).map((name) => [name, filled(() => null)])),
-    id: filled((i) => `large/tool:${i}`), name: filled((i) => `component ${i}`), kind: filled((i) => kinds[i % 5]),
-    service: filled((i) => (i % 50 ? `service-${i % 700}` : null)), risk: filled((i) => ((i * 37) % 1000) / 100),
-    invocations: filled(() => 10), errors: filled(() => 0), callers: filled(() => 3), spof_workflows: filled(() => 0),
-  }
-  document.dependencies = {
-    source: Array.from({ length: 3 * n }, (_, e) => e % n), target: Array.from({ length: 3 * n }, (_, e) => (e * 7919 + Math.floor(e / n) * 13) % n),
-    type: Array(3 * n).fill('uses_tool'), calls: Array(3 * n).fill(5), errors: Array(3 * n).fill(0),
-  }
-  return { ...document, cycles: [], workflows: [], by_risk: number }
-}
-
-{
-  const { page, close } = await opened('/scan')
-  await page.route('**/api/graph/columns*', async (route) => {
-    const answer = await route.fetch()
-    await route.fulfill({ response: answer, json: large(await answer.json()) })
-  })
-  const started = Date.now()
-  await page.goto(`${url}/?dataset=demo`)
-  await page.waitForSelector('.row-title')
-  const shown = Date.now() - started
-  const height = await page.evaluate(() => document.querySelector('canvas').height)
-  const members = await page.locator('.row-title small').allTextContents()
-  const hubs = await page.locator('.hub-label').count()
-  await page.locator('.hub-label').first().click()
-  await page.waitForSelector('.detail h2')
-  const selected = await page.textContent('.detail h2')
-  await page.screenshot({ path: join(shots, 'large-dark-1600x900.png') })
-  await page.getByRole('button', { name: 'Table' }).click()
-  await page.waitForSelector('table.wide')
-  const rows = await page.locator('table.wide tbody tr').count()
-  tell('large', { shown, height, members, hubs, selected, rows })
   await close()
 }
 

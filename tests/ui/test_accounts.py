@@ -9,7 +9,7 @@ import pytest
 from tests.ui.walking import Browser, Found
 from tests.web.process import Server
 
-pytestmark = pytest.mark.xdist_group("ui")
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("ui")]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The web UI in a real browser, on a real server with the recorded demo."""
+"""What every change must keep of the web UI, in a real browser on the recorded demo."""
 
 from __future__ import annotations
 
@@ -7,40 +7,11 @@ import json
 import httpx
 import pytest
 
-from tests.ui.walking import Browser, Found
+from tests.ui.walking import PAGES, Browser, Found
 from tests.web.process import Server
 from tests.web.systems import shop
 
 pytestmark = pytest.mark.xdist_group("ui")
-
-THEMES = ("dark", "light")
-PAGES = (
-    "fleet",
-    "selected",
-    "map",
-    "table",
-    "component",
-    "risk",
-    "traces",
-    "trace",
-    "what-if",
-    "incidents",
-    "incident",
-    "incident form",
-    "audit",
-    "audit entry",
-    "checkpoint",
-    "anchors",
-    "coverage",
-    "catalog",
-    "scan",
-    "settings",
-    "keys",
-    "users",
-    "notifications",
-    "limits",
-    "appearance",
-)
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +22,9 @@ def found(browser: Browser, server: Server, tmp_path_factory: pytest.TempPathFac
     return browser.walk("browser.mjs", server.url, folder, traces)
 
 
-@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("page", PAGES)
-def test_pages_open_without_errors_and_violations_of_accessibility(found, page, theme):
-    assert found[f"{page} {theme}"] == {"wrong": [], "axe": [], "theme": theme}
+def test_pages_open_without_errors_and_violations_of_accessibility(found, page):
+    assert found[f"{page} dark"] == {"wrong": [], "axe": [], "theme": "dark"}
 
 
 def test_the_keyboard_leads_from_search_to_a_simulation_that_the_address_holds(found):
@@ -77,17 +47,6 @@ def test_the_drawing_shows_every_component_of_the_api(found, server: Server):
     assert drawing["canvas"] > 1000
     assert drawing["status"].startswith("2 components of ")
     assert drawing["alert"] == "Not understood: nonsense:1"
-
-
-def test_the_map_of_5000_components_has_them_all_on_a_few_screens(found):
-    large = found["large"]
-
-    assert sum(int(each.split()[0].replace(",", "")) for each in large["members"]) == (
-        5_000 - large["hubs"]
-    )
-    assert large["height"] <= 2 * 900
-    assert large["selected"].startswith("component ")
-    assert 10 < large["rows"] < 100  # the table has rows only for what is in view
 
 
 def test_hostile_names_are_text_and_show_what_turns_the_direction(found):

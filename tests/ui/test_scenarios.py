@@ -12,7 +12,7 @@ from tests.ui.conftest import demo_server
 from tests.ui.walking import Browser, Found
 from tests.web.process import Server
 
-pytestmark = pytest.mark.xdist_group("ui")
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("ui")]
 
 ROOT = Path(__file__).parents[2]
 RECORDINGS = ROOT / "tests" / "data" / "traces"

@@ -22,15 +22,15 @@ export function tell(name, found) {
   process.stdout.write(`${JSON.stringify({ name, found })}\n`)
 }
 
-export async function opened(path, theme = 'dark', viewport = { width: 1600, height: 900 }) {
-  const context = await browser.newContext({ viewport, colorScheme: theme })
+export async function opened(path, theme = 'dark', viewport = { width: 1600, height: 900 }, more = {}, at = url) {
+  const context = await browser.newContext({ viewport, colorScheme: theme, ...more })
   context.setDefaultTimeout(60_000) // the machine may be busy
   const page = await context.newPage()
   const wrong = []
   page.on('console', (m) => ['error', 'warning'].includes(m.type()) && wrong.push(m.text()))
   page.on('pageerror', (e) => wrong.push(e.message))
-  page.on('request', (r) => !r.url().startsWith(new URL(url).origin) && !/^(data|blob):/.test(r.url()) && wrong.push(r.url()))
-  await page.goto(url + path)
+  page.on('request', (r) => !r.url().startsWith(new URL(at).origin) && !/^(data|blob):/.test(r.url()) && wrong.push(r.url()))
+  await page.goto(at + path)
   return { page, wrong, close: () => context.close() }
 }
 
@@ -53,17 +53,22 @@ export async function asked(method, path, body, headers = {}) {
   return answer.json()
 }
 
-/** Open each page in both themes and sizes; tell what is wrong with it, and keep pictures. */
-export async function look(pages) {
+/** Open each page in each theme; tell what is wrong with it. */
+export async function look(pages, themes = ['dark', 'light'], then = pictures) {
   for (const [name, [path, ready]] of Object.entries(pages)) {
-    for (const theme of ['dark', 'light']) {
+    for (const theme of themes) {
       const { page, wrong, close } = await opened(path, theme)
       await page.waitForSelector(ready)
       tell(`${name} ${theme}`, { wrong, axe: await violations(page), theme: await page.evaluate(() => document.documentElement.dataset.theme) })
-      await page.screenshot({ path: join(folder, `${name}-${theme}-1600x900.png`) })
-      await page.setViewportSize({ width: 1280, height: 720 })
-      await page.screenshot({ path: join(folder, `${name}-${theme}-1280x720.png`) })
+      await then(page, `${name}-${theme}`)
       await close()
     }
   }
+}
+
+/** Keep a picture of a page in both sizes. */
+export async function pictures(page, name) {
+  await page.screenshot({ path: join(folder, `${name}-1600x900.png`) })
+  await page.setViewportSize({ width: 1280, height: 720 })
+  await page.screenshot({ path: join(folder, `${name}-1280x720.png`) })
 }

@@ -19,6 +19,35 @@ from tests.ui.packages import ui_packages
 Found: TypeAlias = dict[str, Any]
 """What a walk found, by check."""
 
+PAGES = (
+    "fleet",
+    "selected",
+    "map",
+    "table",
+    "component",
+    "risk",
+    "traces",
+    "trace",
+    "what-if",
+    "incidents",
+    "incident",
+    "incident form",
+    "audit",
+    "audit entry",
+    "checkpoint",
+    "anchors",
+    "coverage",
+    "catalog",
+    "scan",
+    "settings",
+    "keys",
+    "users",
+    "notifications",
+    "limits",
+    "appearance",
+)
+"""The names of `pages.mjs`."""
+
 SCREENSHOTS = Path(__file__).parents[2] / ".cache" / "ui"
 
 
