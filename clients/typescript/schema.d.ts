@@ -3647,6 +3647,11 @@ export interface components {
             calls: number[];
             /** Errors */
             errors: number[];
+            /**
+             * P95 Ms
+             * @description As the caller measured it, else as the target did; null: not measured.
+             */
+            p95_ms: (number | null)[];
         };
         /**
          * DependencyDocument

@@ -70,8 +70,14 @@ function agents(document, n, pairs) {
   const address = page.url()
   await page.goto(address)
   await page.waitForSelector('.edge-label')
+  const kept = params(page)
+  await page.getByLabel('Labels of the lines').selectOption('p95')
+  await page.waitForFunction(() => /ms|s$/.test(document.querySelector('.edge-label')?.textContent ?? ''))
+  const p95 = await page.locator('.edge-label').allTextContents()
+  await page.goto(address)
+  await page.waitForSelector('.edge-label')
   tell('around', {
-    wrong, around, address: params(page), words: await words(page),
+    wrong, around, p95, address: kept, words: await words(page),
     labels: await page.locator('.edge-label').allTextContents(),
     lines: await page.getByRole('list', { name: 'Dependencies drawn' }).locator('li').allTextContents(),
   })

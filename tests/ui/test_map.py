@@ -67,20 +67,15 @@ def test_the_address_holds_depth_direction_and_labels(found):
 
 def test_every_line_has_its_calls_as_label_and_in_words(found, columns):
     around, dependencies = found["around"], columns["dependencies"]
-    inside = {
-        i
-        for i, name in enumerate(columns["components"]["name"])
-        if name in around["around"]["Dependencies 1"]
-    }
-    calls = [
-        calls
-        for source, target, calls in zip(
-            dependencies["source"], dependencies["target"], dependencies["calls"], strict=True
-        )
-        if {source, target} <= inside
-    ]
+    drawn = around["around"]["Dependencies 1"]
+    inside = {i for i, name in enumerate(columns["components"]["name"]) if name in drawn}
+    ends = zip(dependencies["source"], dependencies["target"], strict=True)
+    lines = [line for line, pair in enumerate(ends) if inside.issuperset(pair)]
+    calls = [dependencies["calls"][line] for line in lines]
+    p95 = [f"{dependencies['p95_ms'][line]:g}\u202fms" for line in lines]
 
     assert sorted(map(int, around["labels"])) == sorted(calls)
+    assert sorted(around["p95"]) == sorted(p95)
     assert "WriterAgent depends on EditorAgent: 20 calls, 2 failed" in around["lines"]
 
 

@@ -165,6 +165,9 @@ async def test_columns_say_what_the_graph_says(tmp_path):
             dependencies["source"], dependencies["target"], dependencies["calls"], strict=True
         )
     ] == [(each["source"], each["target"], each["calls"]) for each in graph["edges"]]
+    latencies = [each["client_latency_ms"] or each["latency_ms"] for each in graph["edges"]]
+    assert any(latencies)
+    assert dependencies["p95_ms"] == [each and each["p95"] for each in latencies]
     assert dict(zip(ids, columns["components"]["risk"], strict=True)) == {
         id_: scores.get(id_) for id_ in ids
     }

@@ -87,7 +87,13 @@ def _dependencies(
         "source": [positions[edge["source"]] for edge in edges],
         "target": [positions[edge["target"]] for edge in edges],
         **{name: [edge[name] for edge in edges] for name in ("type", "calls", "errors")},
+        "p95_ms": [_p95(edge) for edge in edges],
     }
+
+
+def _p95(edge: Document) -> float | None:
+    latency = edge["client_latency_ms"] or edge["latency_ms"]
+    return None if latency is None else float(latency["p95"])
 
 
 def _workflow(workflow: Document, positions: Mapping[str, int]) -> Document:

@@ -5,12 +5,12 @@ import { useView } from '../app/view'
 import { Drawing, type Edge, type Node } from '../graph/Drawing'
 import { KIND_WORDS } from '../graph/kinds'
 import { DIRECTIONS, MOST_DRAWN, neighbourhood, type Direction, type Fold, type Link, type Neighbourhood } from '../graph/neighbourhood'
-import { count, plural } from '../parts/numbers'
+import { count, milliseconds, plural } from '../parts/numbers'
 import { shown, Text } from '../parts/Text'
 import { nodeOf, widthOf } from './NamedDrawing'
 
 const DIRECTION_WORDS: Record<Direction, string> = { both: 'Both', callers: 'Callers', dependencies: 'Dependencies' }
-const LABELS = { none: 'No labels', calls: 'Calls', errors: 'Failed calls' }
+const LABELS = { none: 'No labels', calls: 'Calls', errors: 'Failed calls', p95: 'p95' }
 type Labels = keyof typeof LABELS
 const DEEPEST = 3
 
@@ -158,9 +158,9 @@ function lines(columns: Columns, found: Neighbourhood, labels: Labels): Edge[] {
 
 /** The API's numbers as they are, so there is none where a line stands for calls of several components. */
 function labelOf({ dependencies: d }: Columns, { drawn }: Neighbourhood, { source, target, dependencies }: Link, labels: Labels): string | null {
-  const column = { none: null, calls: d.calls, errors: d.errors }[labels]
-  if (!column || source >= drawn.length || target >= drawn.length) return null
-  return dependencies.map((e) => count(column[e])).join(' + ')
+  if (!(labels in LABELS) || labels === 'none' || source >= drawn.length || target >= drawn.length) return null
+  const written = { calls: (e: number) => count(d.calls[e]), errors: (e: number) => count(d.errors[e]), p95: (e: number) => milliseconds(d.p95_ms[e]) }[labels]
+  return dependencies.map(written).join(' + ')
 }
 
 function inWords({ dependencies: d }: Columns, nodes: Node[], link: Link): string {

@@ -39,6 +39,9 @@ class DependencyColumns(Document):
     type: list[DependencyType]
     calls: list[int]
     errors: list[int]
+    p95_ms: list[float | None] = Field(
+        description="As the caller measured it, else as the target did; null: not measured."
+    )
 
 
 class WorkflowRow(Document):
