@@ -332,6 +332,7 @@ on_failure = st.builds(
     standbys=references,
     replicas=st.none() | st.integers(1, 9),
     retries=st.none() | st.integers(0, 9),
+    timeout_seconds=st.none() | st.sampled_from([0.5, 15, 600]),
 )
 entries = st.builds(
     Entry,

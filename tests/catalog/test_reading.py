@@ -71,7 +71,8 @@ def test_everything_that_can_be_declared():
 def test_what_happens_on_failure_can_be_declared():
     (entry, other) = read_catalog(
         "agents:\n  - {name: A, optional: [B], required: [C], async: [q], any_of: [[m, n], [x, y]],"
-        " retries: 0}\ncomponents:\n  - {name: m, standbys: [n], replicas: 3}",
+        " retries: 0, timeout_seconds: 2.5}\n"
+        "components:\n  - {name: m, standbys: [n], replicas: 3}",
         origin="catalog.yaml",
     ).entries
 
@@ -81,6 +82,7 @@ def test_what_happens_on_failure_can_be_declared():
         asynchronous=(Reference("q"),),
         any_of=((Reference("m"), Reference("n")), (Reference("x"), Reference("y"))),
         retries=0,
+        timeout_seconds=2.5,
     )
     assert other.failing == OnFailure(standbys=(Reference("n"),), replicas=3)
 
@@ -192,6 +194,11 @@ def test_an_empty_section_is_fine():
         ("agents:\n  - name: A\n    any_of: [[B, B]]", "c.yaml:3:", "two entries at least"),
         ("agents:\n  - name: A\n    replicas: 0", "c.yaml:3:", "a whole number from 1"),
         ("agents:\n  - name: A\n    retries: -1", "c.yaml:3:", "a whole number from 0"),
+        (
+            "agents:\n  - name: A\n    timeout_seconds: 0",
+            "c.yaml:3:",
+            "timeout_seconds must be a number above 0",
+        ),
         ("agents:\n  - name: A\n    retries: 1.5", "c.yaml:3:", "a whole number from 0"),
         (
             "agents:\n  - name: A\n    required: [B]\n    async: [B]",

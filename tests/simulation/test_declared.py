@@ -178,3 +178,24 @@ def shop_of(environment: str) -> Graph:
 
 def test_an_entry_of_another_environment_declares_nothing():
     assert shop_of("prod") == GRAPH
+
+
+def test_a_declared_timeout_decides_what_slowness_costs_and_is_said():
+    graph = world(needs("A", "B", latency=((4160, 10),)), workflows=[workflow("w", "A")])
+    runs = record([("w", call("A", call("B")))] * 10)
+
+    def slow(seconds: float) -> SimulationResult:
+        catalog = read_catalog(
+            f"agents: [{{name: A, timeout_seconds: {seconds}, required: [B]}}]", origin="c"
+        )
+        modes = {"B": parse_mode("latency:1000000")}
+        return simulate(graph, runs, ["B"], modes=modes, catalog=catalog)
+
+    short, long = slow(0.0005), slow(3600)
+
+    assert sum(w.runs_lost for w in short.workflows) > 9
+    assert sum(w.runs_lost for w in long.workflows) == 0
+    assert short.monte_carlo is not None
+    assert [t.timeout_seconds for t in short.monte_carlo.timeouts] == [0.0005]
+    decided = answer(long, {}).decided_by
+    assert "A waits at most 3600 s for a call: so the catalog declares." in decided

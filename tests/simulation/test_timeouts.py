@@ -71,6 +71,27 @@ def test_calls_beyond_a_known_timeout_fail():
     assert pair.sure == pair.possible == 0.5  # 60 ms exceed it, 30 ms do not
 
 
+def test_a_declared_timeout_counts_whatever_was_seen():
+    made = [("w", call("A", call("B"))) for _ in range(4)]
+    runs = with_durations(record(made), [100, 10, 100, 20, 100, 50, 100, 52], failed=[5, 7])
+
+    [short] = slow_pairs(GRAPH, runs, {"B": 3.0}, {"A": 0.025})
+    [long] = slow_pairs(GRAPH, runs, {"B": 3.0}, {"A": 9.0, "B": 0.001})
+
+    assert (short.timeout, short.sure, short.possible) == (0.025, 1.0, 1.0)
+    assert (long.timeout, long.sure, long.possible) == (9.0, 0.0, 0.0)
+
+
+def test_a_declared_timeout_counts_without_recorded_runs_too():
+    few, many = (int(bucket) for bucket in buckets(np.array([10 * MS, 40 * MS])))
+    graph = world(needs("A", "B", latency=((few, 1), (many, 1))))
+
+    [pair] = slow_pairs(graph, None, {"B": 2.0}, {"A": 0.05})
+
+    assert pair.timeout == 0.05
+    assert pair.sure == pair.possible == 0.5
+
+
 def test_a_caller_that_waits_is_slower_too():
     runs = with_durations(record([("w", call("A", call("B", call("C"))))]), [100, 50, 10])
 

@@ -84,6 +84,8 @@ class OnFailure:
     """Instances of it; its outage is that of all."""
     retries: int | None = None
     """How often it repeats a failed call."""
+    timeout_seconds: float | None = None
+    """How long it waits for a call."""
 
 
 @dataclass(frozen=True, slots=True)

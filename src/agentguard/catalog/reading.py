@@ -20,7 +20,16 @@ SECTIONS = {
     "any": EntryKind.ANY,
 }
 _KEYS = ("id", "name", "aliases", "owner", "criticality", "value_per_run", "runbook", "effects")
-_ON_FAILURE = ("optional", "required", "async", "any_of", "standbys", "replicas", "retries")
+_ON_FAILURE = (
+    "optional",
+    "required",
+    "async",
+    "any_of",
+    "standbys",
+    "replicas",
+    "retries",
+    "timeout_seconds",
+)
 _COMPONENT_KEYS = (*_KEYS, "environment", "depends_on", "models", "tools", *_ON_FAILURE)
 _CRITICALITIES = {each.value: each for each in Criticality}
 _MOST = 1_000_000
@@ -132,6 +141,7 @@ class _Reader:
             standbys,
             self._count(found, "replicas", least=1),
             self._count(found, "retries", least=0),
+            self._seconds(found["timeout_seconds"]) if "timeout_seconds" in found else None,
         )
 
     def _groups(self, node: yaml.Node) -> tuple[tuple[Reference, ...], ...]:
@@ -158,6 +168,18 @@ class _Reader:
                 f"{key} must be a whole number from {least} to {_MOST:,}, not {described(node)}.",
             )
         return int(value)
+
+    def _seconds(self, node: yaml.Node) -> float | None:
+        if is_null(node):
+            return None
+        value = _number(node)
+        if value is None or not 0 < value <= _MOST:
+            raise self.nodes.error(
+                node,
+                f"timeout_seconds must be a number above 0 and at most {_MOST:,}, not"
+                f" {described(node)}.",
+            )
+        return value
 
     def _text(self, found: dict[str, yaml.Node], key: str) -> str | None:
         return self.nodes.text(found[key], key) if key in found else None

@@ -169,7 +169,11 @@ def _on_failure(f: OnFailure) -> dict[str, Any]:
         "async": f.asynchronous,
         "standbys": f.standbys,
     }
-    counts = {"replicas": f.replicas, "retries": f.retries}
+    counts = {
+        "replicas": f.replicas,
+        "retries": f.retries,
+        "timeout_seconds": f.timeout_seconds,
+    }
     return (
         {key: _references(listed) for key, listed in lists.items() if listed}
         | ({"any_of": [_references(group) for group in f.any_of]} if f.any_of else {})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from agentguard.catalog.matching import Matches, match
 from agentguard.catalog.model import Catalog, OnFailure, Reference
@@ -13,6 +14,8 @@ from agentguard.discovery.naming import identity
 from agentguard.graph.model import Basis, Component, Fallback, Graph
 
 _NEVER_OBSERVED = Basis("catalog", "declared as a standby, never observed", 0.0)
+T = TypeVar("T", int, float)
+
 Pair = tuple[str, str]
 """(caller, callee)."""
 
@@ -29,6 +32,8 @@ class DeclaredFacts:
     """Those of these that no recorded call names."""
     retries: Mapping[str, int] = field(default_factory=dict)
     """How often a caller repeats a failed call."""
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    """How long a caller waits for a call, in seconds."""
     replicas: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -52,9 +57,17 @@ def facts_of(graph: Graph, matches: Matches) -> DeclaredFacts:
         survives=dict(uses.survival(declared)),
         fallbacks=tuple(Fallback(*key, 0, 0) for key in sorted(found)),
         unseen=tuple(unseen[c] for c in sorted(unseen)),
-        retries={c: f.retries for c, f in declared if f.retries is not None},
-        replicas={c: f.replicas for c, f in declared if f.replicas is not None},
+        retries=_numbers(declared, lambda f: f.retries),
+        timeouts=_numbers(declared, lambda f: f.timeout_seconds),
+        replicas=_numbers(declared, lambda f: f.replicas),
     )
+
+
+def _numbers(
+    declared: Iterable[tuple[str, OnFailure]], of: Callable[[OnFailure], T | None]
+) -> dict[str, T]:
+    found = ((component, of(failing)) for component, failing in declared)
+    return {component: number for component, number in found if number is not None}
 
 
 def _declarations(matches: Matches) -> Iterator[tuple[str, OnFailure]]:

@@ -20,10 +20,19 @@ def declared_reasons(result: SimulationResult, names: Mapping[str, str]) -> Iter
         again = "once" if times == 1 else f"up to {times:,} times"
         how = f"repeats a failed call {again}" if times else "does not repeat a failed call"
         yield f"{names.get(caller, caller)} {how}: {_CATALOG}"
+    yield from _timeouts(result, names)
     yield from _standbys(result, names)
     if result.assumptions is None:
         for (source, target), survives in sorted(said.survives.items()):
             yield survival(source, target, names, survives=survives)
+
+
+def _timeouts(result: SimulationResult, names: Mapping[str, str]) -> Iterator[str]:
+    slow = () if result.monte_carlo is None else result.monte_carlo.timeouts
+    said = result.declared.timeouts
+    for caller in sorted({t.source for t in slow} & said.keys()):
+        waits = f"waits at most {said[caller]:g} s for a call"
+        yield f"{names.get(caller, caller)} {waits}: {_CATALOG}"
 
 
 def _standbys(result: SimulationResult, names: Mapping[str, str]) -> Iterator[str]:

@@ -112,11 +112,12 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
 def _declared(facts: DeclaredFacts, scenario: Scenario, how: Mapping[str, Mode]) -> Declared:
     """Return what is declared of the failed components."""
     down = set(scenario.closed)
-    errors = any(mode.kind is FailureMode.ERRORS for mode in how.values())
+    kinds = {mode.kind for mode in how.values()}
     return Declared(
         survives={pair: said for pair, said in facts.survives.items() if pair[1] in down},
         replicas={c: n for c, n in facts.replicas.items() if c in down and n > 1},
-        retries=dict(facts.retries) if errors else {},
+        retries=dict(facts.retries) if FailureMode.ERRORS in kinds else {},
+        timeouts=dict(facts.timeouts) if FailureMode.LATENCY in kinds else {},
         standbys=tuple(
             sorted(
                 {

@@ -327,6 +327,8 @@ class Declared:
     """Component → its instances, if it has several; all of them fail."""
     retries: Mapping[str, int] = field(default_factory=dict)
     """Caller → how often it repeats a failed call, where calls fail at a rate."""
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    """Caller → how many seconds it waits for a call."""
     standbys: tuple[tuple[str, str], ...] = ()
     """(primary, standby) never seen to take over, of which one fails."""
 

@@ -23,7 +23,7 @@ from agentguard.simulation.beliefs import Basis, Beliefs, Rescue, beliefs
 from agentguard.simulation.bits import DRAWS
 from agentguard.simulation.cascade import Cascade, Trials, spread
 from agentguard.simulation.declared import NO_FACTS, DeclaredFacts
-from agentguard.simulation.faults import faults_by_component, latency_factors
+from agentguard.simulation.faults import Fault, faults_by_component, latency_factors
 from agentguard.simulation.methods import recorded
 from agentguard.simulation.model import Outcome, Scenario
 from agentguard.simulation.modes import FailureMode, Mode
@@ -42,7 +42,7 @@ from agentguard.simulation.propagation import (
 from agentguard.simulation.recorded_network import recorded_network
 from agentguard.simulation.recording import Recording, recording
 from agentguard.simulation.structural import Structure
-from agentguard.simulation.timeouts import slow_pairs
+from agentguard.simulation.timeouts import SlowPair, slow_pairs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,6 +116,8 @@ class _World:
     failing_best: Sequence[Group]
     failing_worst: Sequence[Group]
     carrying: Sequence[Group]
+    timeouts: Mapping[str, float]
+    """Declared, by caller, in seconds."""
 
     def report(
         self,
@@ -127,15 +129,8 @@ class _World:
         threads: int,
     ) -> Report:
         faults = faults_by_component(graph, scenario, modes)
-        slow = slow_pairs(graph, runs, latency_factors(faults))
-        sure, possible = (
-            Knowledge(
-                faults,
-                {(p.source, p.target): p.possible if worst else p.sure for p in slow},
-                self.survival.retries,
-            )
-            for worst in (False, True)
-        )
+        slow = slow_pairs(graph, runs, latency_factors(faults), self.timeouts)
+        sure, possible = self._known(faults, slow)
         wrong = self._wrong(sure, threads)
         found = Found(
             failed=self._failed(self.failing, self.survival.expected, sure, threads),
@@ -145,6 +140,17 @@ class _World:
         )
         groups = [*self.failing, *(self.carrying if wrong.any() else [])]
         return Report(graph, s, self.network, self.trials, faults, tuple(slow), found, groups)
+
+    def _known(
+        self, faults: Mapping[str, tuple[Fault, ...]], slow: Sequence[SlowPair]
+    ) -> tuple[Knowledge, Knowledge]:
+        """Return what is known for certain of timeouts, and the worst that may be."""
+        shares = (
+            {(p.source, p.target): p.sure for p in slow},
+            {(p.source, p.target): p.possible for p in slow},
+        )
+        sure, possible = (Knowledge(faults, each, self.survival.retries) for each in shares)
+        return sure, possible
 
     def _failed(
         self,
@@ -203,6 +209,7 @@ def _world(graph: Graph, runs: Runs | None, seed: int, declared: DeclaredFacts) 
         failure_groups(best),
         failure_groups(worst),
         carrying,
+        declared.timeouts,
     )
 
 

@@ -1,14 +1,15 @@
 """Which calls time out if some components become slower: recorded durations against timeouts.
 
-No span states its caller's timeout. It shows in failed calls that lasted at least as long as every
-success and all about equally long. Elsewhere the timeout is unknown: longer than the longest
-success, and nothing more can be said.
+No span states its caller's timeout; the catalog may. Else it shows in failed calls that lasted at
+least as long as every success and all about equally long. Elsewhere the timeout is unknown: longer
+than the longest success, and nothing more can be said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _MIN_TIMEOUTS = 2
 """One failed call that lasted long may have failed for any reason."""
+
+NONE_DECLARED: Mapping[str, float] = MappingProxyType({})
 
 PairKey = tuple[str, str]
 """(caller, callee)."""
@@ -48,8 +51,15 @@ class SlowPair:
     """
 
 
-def slow_pairs(graph: Graph, runs: Runs | None, factors: Mapping[str, float]) -> list[SlowPair]:
+def slow_pairs(
+    graph: Graph,
+    runs: Runs | None,
+    factors: Mapping[str, float],
+    declared: Mapping[str, float] = NONE_DECLARED,
+) -> list[SlowPair]:
     """Return the pairs that are slower with these factors by component, sorted.
+
+    `declared` has timeouts by caller, in seconds, which count instead of what was seen.
 
     With recorded runs, also callers that are slower because they wait: what a call takes longer is
     added to its caller's duration (callers that call in parallel wait less). Without, only the
@@ -58,14 +68,16 @@ def slow_pairs(graph: Graph, runs: Runs | None, factors: Mapping[str, float]) ->
     if not any(factor > 1 for factor in factors.values()):
         return []
     if runs is None or not runs.calls.num_rows:
-        return _by_histograms(graph, factors)
-    return _by_calls(runs, factors)
+        return _by_histograms(graph, factors, declared)
+    return _by_calls(runs, factors, declared)
 
 
-def _by_calls(runs: Runs, factors: Mapping[str, float]) -> list[SlowPair]:
+def _by_calls(
+    runs: Runs, factors: Mapping[str, float], declared: Mapping[str, float]
+) -> list[SlowPair]:
     table = _Table.of(runs.calls, factors)
     slow = table.pair[(table.longer > 0) & (table.pair >= 0)]
-    found = [table.slow_pair(key) for key in np.unique(slow).tolist()]
+    found = [table.slow_pair(key, declared) for key in np.unique(slow).tolist()]
     return sorted(found, key=lambda p: (p.source, p.target))
 
 
@@ -89,10 +101,10 @@ class _Table:
         longer = _longer(parent, duration, factor)
         return _Table(names, pair, parent, duration, longer, booleans(calls, "failed"))
 
-    def slow_pair(self, key: int) -> SlowPair:
-        caller, callee = divmod(key, len(self.names))
+    def slow_pair(self, key: int, declared: Mapping[str, float]) -> SlowPair:
+        caller, callee = (self.names[each] for each in divmod(key, len(self.names)))
         rows = np.flatnonzero((self.pair == key) & (self.duration >= 0))
-        return _pair(self.names[caller], self.names[callee], self.calls(rows))
+        return _pair(caller, callee, self.calls(rows), declared.get(caller))
 
     def calls(self, rows: NDArray[np.int64]) -> _Calls:
         good, bad = rows[~self.failed[rows]], rows[self.failed[rows]]
@@ -111,11 +123,15 @@ class _Calls:
     failures: NDArray[np.int64]
 
 
-def _pair(source: str, target: str, calls: _Calls) -> SlowPair:
+def _pair(source: str, target: str, calls: _Calls, declared: float | None) -> SlowPair:
     if not len(calls.successes):
-        return SlowPair(source, target, None, None, 0.0, 1.0)
+        return SlowPair(source, target, declared, None, 0.0, 1.0)
     longest = int(calls.successes.max())
-    timeout = seen_timeout(calls.failures, longest)
+    timeout = (
+        seen_timeout(calls.failures, longest)
+        if declared is None
+        else round(declared * NS_PER_SECOND)
+    )
     sure = 0.0 if timeout is None else _share(calls, calls.slowed > timeout)
     possible = _share(calls, calls.slowed > longest) if timeout is None else sure
     seconds = None if timeout is None else timeout / NS_PER_SECOND
@@ -154,21 +170,26 @@ def _longer(
     return longer
 
 
-def _by_histograms(graph: Graph, factors: Mapping[str, float]) -> list[SlowPair]:
+def _by_histograms(
+    graph: Graph, factors: Mapping[str, float], declared: Mapping[str, float]
+) -> list[SlowPair]:
     found: dict[PairKey, SlowPair] = {}
     for d in graph.dependencies:
         if factors.get(d.target, 1.0) > 1:
-            slow, before = _slow(d, factors[d.target]), found.get((d.source, d.target))
+            slow = _slow(d, factors[d.target], declared.get(d.source))
+            before = found.get((d.source, d.target))
             if before is None or before.possible < slow.possible:
                 found[d.source, d.target] = slow
     return [found[key] for key in sorted(found)]
 
 
-def _slow(d: Dependency, factor: float) -> SlowPair:
+def _slow(d: Dependency, factor: float, declared: float | None) -> SlowPair:
     histogram = [(bounds(bucket)[1], n) for bucket, n in d.client_latency or d.latency if n]
     if not histogram:
-        return SlowPair(d.source, d.target, None, None, 0.0, 1.0)
+        return SlowPair(d.source, d.target, declared, None, 0.0, 1.0)
     longest = max(end for end, _ in histogram)
-    over = sum(n for end, n in histogram if end * factor > longest)
+    limit = longest if declared is None else declared * NS_PER_SECOND
+    over = sum(n for end, n in histogram if end * factor > limit)
     share = over / sum(n for _, n in histogram)
-    return SlowPair(d.source, d.target, None, longest / NS_PER_SECOND, 0.0, share)
+    sure = 0.0 if declared is None else share
+    return SlowPair(d.source, d.target, declared, longest / NS_PER_SECOND, sure, share)
