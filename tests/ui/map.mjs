@@ -42,13 +42,15 @@ function agents(document, n, pairs) {
   await page.keyboard.press('Shift+Enter')
   await page.waitForSelector('.detail')
   await page.waitForSelector('.label')
+  const focus = { inside: await page.evaluate(() => document.activeElement.className) }
   const inside = params(page)
   await page.keyboard.press('Escape')
   await page.waitForSelector('.mosaic')
+  focus.back = await page.evaluate(() => document.activeElement.className)
   const back = params(page)
   await page.keyboard.press('Escape')
   await page.waitForSelector('.detail', { state: 'detached' })
-  tell('keys', { wrong, inside, back, out: params(page) })
+  tell('keys', { wrong, focus, inside, back, out: params(page) })
   await close()
 }
 

@@ -41,6 +41,8 @@ def test_the_keyboard_leads_from_the_map_to_what_is_around_a_component_and_back(
     assert keys["inside"] == {"dataset": "demo", "view": "focus"}
     assert keys["back"] == {"dataset": "demo", "view": "map", "sel": selected}
     assert keys["out"] == {"dataset": "demo", "view": "map"}
+    assert keys["focus"]["inside"].split()[-1] == "selected"  # the keyboard stays in the picture
+    assert keys["focus"]["back"] == "drawing mosaic"
 
 
 def test_what_is_drawn_around_a_component_is_what_the_api_knows(found, columns):

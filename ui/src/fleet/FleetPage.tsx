@@ -69,13 +69,18 @@ function Fleet({ columns, level }: { columns: Columns; level: keyof typeof LEVEL
   const selected = at < 0 ? null : at
   const idAt = (i: number | null) => (i === null ? null : (c.id[i] ?? null))
   const select = (i: number | null) => change({ sel: idAt(i), ...(view === 'focus' && { open: null, centre: i === null ? idAt(centred) : null }) })
-  const focusOn = (i: number) => change({ ...NO_FOCUS, view: 'focus', sel: idAt(i) })
+  const keepsFocus = useRef(false) // where a component was opened, or Esc pressed, in the picture that is left
+  const focusOn = (i: number) => {
+    keepsFocus.current = true
+    change({ ...NO_FOCUS, view: 'focus', sel: idAt(i) })
+  }
   const listed = params.get('list')
   const tab: Tab = listed === 'spof' || listed === 'cycles' || listed === 'shadow' ? listed : 'risk'
 
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       const key = shortcutOf(event)
+      if (key === 'Escape' && view === 'focus') keepsFocus.current = true
       if (key === 'Escape') change(view === 'focus' ? { ...NO_FOCUS, view: before.current } : { sel: null })
       if (key === 't') change({ ...NO_FOCUS, view: view === 'table' ? before.current : 'table' })
       if (key === 's' && selected !== null) navigate(to('/what-if', { fail: idAt(selected) }))
@@ -109,7 +114,7 @@ function Fleet({ columns, level }: { columns: Columns; level: keyof typeof LEVEL
           </div>
           <div className="segments" role="group" aria-label="View">
             {offered.map((each) => (
-              <button key={each} type="button" aria-pressed={view === each} onClick={() => change({ ...NO_FOCUS, view: each })}>{VIEW_WORDS[each]}</button>
+              <button key={each} type="button" aria-pressed={view === each} onClick={() => { keepsFocus.current = false; change({ ...NO_FOCUS, view: each }) }}>{VIEW_WORDS[each]}</button>
             ))}
           </div>
           {view === 'table' && <button type="button" onClick={() => download(columns, found)}>CSV</button>}
@@ -124,11 +129,11 @@ function Fleet({ columns, level }: { columns: Columns; level: keyof typeof LEVEL
             The selected component is not among those shown. {level !== 'both' && <button type="button" onClick={() => change({ level: 'both' })}>Show agents and services</button>}
           </p>
         )}
-        {view === 'drawing' && <NamedDrawing columns={columns} matches={filter.matches} inCycle={inCycle} selected={selected} onSelect={select} onOpen={focusOn} instead={table(found)} />}
-        {view === 'map' && <Mosaic columns={columns} matches={filter.matches} filtering={!filter.empty} selected={selected} onSelect={select} onOpen={focusOn} />}
+        {view === 'drawing' && <NamedDrawing columns={columns} matches={filter.matches} inCycle={inCycle} selected={selected} onSelect={select} onOpen={focusOn} takesFocus={keepsFocus.current} instead={table(found)} />}
+        {view === 'map' && <Mosaic columns={columns} matches={filter.matches} filtering={!filter.empty} selected={selected} onSelect={select} onOpen={focusOn} takesFocus={keepsFocus.current} />}
         {view === 'focus' && (centred < 0
           ? <p className="note pad">Select a component in the list, or find it by name: this view shows what is around it.</p>
-          : <Focus columns={columns} matches={filter.matches} inCycle={inCycle} centre={centred} selected={selected} table={table} />)}
+          : <Focus columns={columns} matches={filter.matches} inCycle={inCycle} centre={centred} selected={selected} takesFocus={keepsFocus.current} table={table} />)}
         {view === 'table' && table(found)}
         <p className="unseen" role="status">{selected === null ? '' : sentence(columns, selected)}</p>
         {view !== 'table' && <Legend columns={columns} failing={view !== 'drawing'} />}

@@ -23,10 +23,11 @@ interface Props {
   inCycle: ReadonlySet<number>
   centre: number
   selected: number | null
+  takesFocus: boolean
   table: (positions: number[], onSelect: (position: number | null) => void) => ReactNode
 }
 
-export function Focus({ columns, matches, inCycle, centre, selected, table }: Props) {
+export function Focus({ columns, matches, inCycle, centre, selected, takesFocus, table }: Props) {
   const { params, change } = useView()
   const { components: c } = columns
   const depth = Math.min(DEEPEST, Math.max(1, Number(params.get('depth')) || 1))
@@ -70,7 +71,7 @@ export function Focus({ columns, matches, inCycle, centre, selected, table }: Pr
           <Drawing
             label="Drawing of what is around the component; what depends on something stands to its left" nodes={nodes} edges={edges} instead={all}
             selected={selected === null ? null : (c.id[selected] ?? null)} lights={selected === centre || selected === null ? null : (c.id[selected] ?? null)}
-            onSelect={choose} onOpen={open}
+            onSelect={choose} onOpen={open} takesFocus={takesFocus}
           />
           <ul className="unseen" aria-label="Dependencies drawn">{found.links.map((link) => <li key={`${link.source} ${link.target}`}>{inWords(columns, nodes, link)}</li>)}</ul>
         </>

@@ -30,10 +30,11 @@ interface Props {
   selected: number | null
   onSelect: (position: number | null) => void
   onOpen: (position: number) => void
+  takesFocus: boolean
   instead: ReactNode
 }
 
-export function NamedDrawing({ columns, matches, inCycle, selected, onSelect, onOpen, instead }: Props) {
+export function NamedDrawing({ columns, matches, inCycle, selected, onSelect, onOpen, takesFocus, instead }: Props) {
   const { components: c, dependencies: d } = columns
   const nodes = useMemo<Node[]>(() => c.id.map((_, i) => nodeOf(columns, i, inCycle, matches)), [columns, inCycle, matches])
   const edges = useMemo<Edge[]>(() => {
@@ -42,7 +43,7 @@ export function NamedDrawing({ columns, matches, inCycle, selected, onSelect, on
   }, [columns])
   return (
     <Drawing
-      label="Drawing of all components; what depends on something stands to its left" nodes={nodes} edges={edges} instead={instead}
+      label="Drawing of all components; what depends on something stands to its left" nodes={nodes} edges={edges} instead={instead} takesFocus={takesFocus}
       selected={selected === null ? null : (c.id[selected] ?? null)} onSelect={(id) => onSelect(id === null ? null : c.id.indexOf(id))}
       onOpen={(id) => onOpen(c.id.indexOf(id))}
     />

@@ -50,6 +50,8 @@ interface Props {
   onOpen?: (id: string) => void
   /** Whose neighbours are lit while nothing is pointed at; the selected one's by default. */
   lights?: string | null
+  /** Whether the selected node gets the keyboard's focus at first. */
+  takesFocus?: boolean
   /** Titles over the ranks. */
   titles?: (ranks: number) => string[]
   /** What to show where the layout takes too long. */
@@ -77,7 +79,7 @@ interface PictureProps extends Omit<Props, 'instead'> {
   busy: boolean
 }
 
-function Picture({ label, nodes, edges, placed, selected, onSelect, onOpen, titles, lights = selected, busy }: PictureProps) {
+function Picture({ label, nodes, edges, placed, selected, onSelect, onOpen, titles, lights = selected, takesFocus = false, busy }: PictureProps) {
   const [box, size] = useSize<HTMLDivElement>()
   const canvas = useRef<HTMLCanvasElement>(null)
   const colours = useColours()
@@ -89,6 +91,9 @@ function Picture({ label, nodes, edges, placed, selected, onSelect, onOpen, titl
   const lit = hovered ?? lights
   useInView(box, selected, size.width ? at.nodes[nodes.findIndex((node) => node.id === selected)] : undefined)
 
+  useEffect(() => {
+    if (takesFocus) box.current?.querySelector<HTMLElement>('.label.selected')?.focus()
+  }, [])
   useEffect(() => {
     const to = canvas.current && size.width ? context(canvas.current, width, height) : null
     if (to) draw(to, nodes, edges, placed, at, routes, lit, selected)

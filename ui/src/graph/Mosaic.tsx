@@ -19,9 +19,11 @@ interface Props {
   onSelect: (position: number | null) => void
   /** On a double click, and on Shift and Enter. */
   onOpen: (position: number) => void
+  /** Whether it gets the keyboard's focus at first. */
+  takesFocus: boolean
 }
 
-export function Mosaic({ columns, matches, filtering, selected, onSelect, onOpen }: Props) {
+export function Mosaic({ columns, matches, filtering, selected, onSelect, onOpen, takesFocus }: Props) {
   const [box, size] = useSize<HTMLDivElement>()
   const canvas = useRef<HTMLCanvasElement>(null)
   const colours = useColours()
@@ -33,6 +35,9 @@ export function Mosaic({ columns, matches, filtering, selected, onSelect, onOpen
   const lit = hovered ?? selected
   useInView(box, selected === null ? null : (columns.components.id[selected] ?? null), size.width ? cells.find((cell) => cell.position === selected) : undefined)
 
+  useEffect(() => {
+    if (takesFocus) box.current?.focus()
+  }, [])
   useEffect(() => {
     const to = canvas.current && size.width ? context(canvas.current, width, packed.height) : null
     if (to) draw(to, columns, packed, lit, selected, (i) => filtering && !matches(i))
