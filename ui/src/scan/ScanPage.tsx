@@ -94,7 +94,7 @@ function Reading({ id }: { id: string }) {
   if (!job.data) return null
   const { progress, result, error } = job.data
   if (error) return <Failure error={new Error(error.message)} />
-  if (state === 'cancelled') return <p role="status">Cancelled: nothing of it was stored.</p>
+  if (state === 'cancelled') return <p role="status">Cancelled. A graph that it had stored by then stays, under its dataset.</p>
   if (!result || !('coverage' in result)) return <><Progress words={state === 'queued' ? 'Waiting' : 'Reading'} share={progress.total > 0 ? progress.done / progress.total : 0} /><Cancel id={id} /></>
   return (
     <div role="status">
