@@ -14,7 +14,8 @@ from agentguard.catalog.presence import Presence, PresenceState
 from agentguard.catalog.reading import read_catalog
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Graph
-from agentguard.graph.storage.history import NS_PER_DAY, ComponentHistory, History
+from agentguard.graph.storage.history import ComponentHistory, History
+from agentguard.kernel.clock import NS_PER_DAY
 from tests.simulation.worlds import component, workflow, world
 
 TODAY = 20_000

@@ -80,6 +80,7 @@ def test_game_days_start_with_what_to_try_first():
         (("simulate", "--game-days", "--background"), "--background"),
         (("simulate", "PaymentAgent", "--preview", "--background"), "A job stores its result."),
         (("simulate", "PaymentAgent", "--compare", "a", "b"), "no component"),
+        (("component", "PaymentAgent", "--history", "--lookback", "1h"), "no --version"),
     ],
 )
 def test_options_that_exclude_each_other_are_refused(arguments, said):

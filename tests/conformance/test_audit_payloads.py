@@ -18,7 +18,7 @@ from agentguard.audit.sequencing import Sequencer
 from agentguard.audit.verification import CheckName, Outcome, Trust, verify_bundle
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
-from agentguard.retention.policy import NS_PER_DAY
+from agentguard.kernel.clock import NS_PER_DAY
 from agentguard.settings import Settings
 from tests.acting import TESTER
 from tests.audit.test_javascript import in_javascript

@@ -18,10 +18,9 @@ from agentguard.graph.errors import NoGraphError
 from agentguard.graph.storage.dataset_deletion import DatasetCitedError, LiveDatasetError
 from agentguard.graph.storage.store import GraphVersion
 from agentguard.jobs.model import Job, UnknownJobError
-from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
+from agentguard.kernel.clock import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND
 from agentguard.kernel.stable_json import stable_json
 from agentguard.retention.expiry_clock import CONFIRMED
-from agentguard.retention.policy import NS_PER_DAY
 from agentguard.settings import Settings
 from agentguard.simulation.service import KIND as SIMULATION
 from tests.acting import TESTER

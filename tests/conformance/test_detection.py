@@ -19,7 +19,7 @@ from agentguard.traces.store import Delivery, Encoding
 from tests.acting import TESTER
 from tests.databases import KINDS, empty_database
 from tests.web.serving import opened, serving_of, until
-from tests.web.systems import agent, document, tool
+from tests.web.systems import payments
 
 pytestmark = pytest.mark.anyio
 
@@ -38,13 +38,8 @@ def at(server: PostgreSQL | None) -> dict[str, Any]:
 
 async def call(app: App, first: int, number: int, *, failed: bool) -> None:
     """Receive runs of PaymentAgent, each with one call of a tool; return once they show."""
-    spans = []
-    for trace in range(first, first + number):
-        spans += [
-            agent(trace, 1, 0, "PaymentAgent", 0),
-            tool(trace, 2, 1, "paymentagent", "charge_card", 1, failed=failed),
-        ]
-    delivery = Delivery(orjson.dumps(document(spans)), Encoding.JSON)
+    sent = payments(first, number, failed=failed)
+    delivery = Delivery(orjson.dumps(sent), Encoding.JSON)
     await serving_of(app).receiver.receive(TESTER, delivery)
     live = serving_of(app).live
 

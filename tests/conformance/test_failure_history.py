@@ -15,7 +15,7 @@ from tests.acting import TESTER
 from tests.conformance.test_detection import at
 from tests.databases import KINDS, empty_database
 from tests.web.serving import opened, serving_of, until
-from tests.web.systems import agent, document, tool
+from tests.web.systems import payments
 
 pytestmark = pytest.mark.anyio
 
@@ -25,13 +25,8 @@ LATER = 8_000
 
 async def receive(app: App, first: int, number: int, *, failed: bool) -> None:
     """Receive runs of PaymentAgent, each with one call of a tool; return once they alone show."""
-    spans = []
-    for trace in range(first, first + number):
-        spans += [
-            agent(trace, 1, 0, "PaymentAgent", 0),
-            tool(trace, 2, 1, "paymentagent", "charge_card", 1, failed=failed),
-        ]
-    delivery = Delivery(orjson.dumps(document(spans)), Encoding.JSON)
+    sent = payments(first, number, failed=failed)
+    delivery = Delivery(orjson.dumps(sent), Encoding.JSON)
     await serving_of(app).receiver.receive(TESTER, delivery)
     live = serving_of(app).live
 

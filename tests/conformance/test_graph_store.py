@@ -19,11 +19,11 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.errors import DamagedRunsError, NoGraphError, VersionExistsError
 from agentguard.graph.model import Component, Graph
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, calls_of_trace, no_runs
-from agentguard.graph.storage.history import KEPT_DAYS, NS_PER_DAY, History
+from agentguard.graph.storage.history import KEPT_DAYS, History
 from agentguard.graph.storage.retention import HistoryRetention
 from agentguard.graph.storage.store import GRACE, GraphVersion
 from agentguard.ingest.payloads import DocumentPayload
-from agentguard.kernel.clock import NS_PER_SECOND, system_clock
+from agentguard.kernel.clock import NS_PER_DAY, NS_PER_SECOND, system_clock
 from agentguard.kernel.errors import StorageFullError
 from agentguard.kernel.ids import sortable_id
 from agentguard.scan.pipeline import scan

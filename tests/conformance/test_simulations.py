@@ -15,8 +15,7 @@ from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.audit.entries import Entry
 from agentguard.audit.store import EntryFilter
 from agentguard.bootstrap.app import App
-from agentguard.kernel.clock import system_clock
-from agentguard.retention.policy import NS_PER_DAY
+from agentguard.kernel.clock import NS_PER_DAY, system_clock
 from agentguard.simulation.identity import digest
 from agentguard.simulation.service import Failure
 from agentguard.web.app import create_app

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from agentguard.graph.storage.retention import GraphLimits, expired_versions
 from agentguard.graph.storage.store import GRACE, VersionRecord
-from agentguard.retention.policy import NS_PER_DAY, Item, Limit
+from agentguard.kernel.clock import NS_PER_DAY
+from agentguard.retention.policy import Item, Limit
 
 NOW = 1_000 * NS_PER_DAY
 

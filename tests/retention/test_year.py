@@ -19,9 +19,9 @@ from agentguard.graph.selection import GraphSelection
 from agentguard.graph.storage.store import LIVE, GraphVersion
 from agentguard.incidents.service import Report
 from agentguard.incidents.states import State
-from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
+from agentguard.kernel.clock import NS_PER_DAY, NS_PER_HOUR, NS_PER_SECOND
 from agentguard.retention.housekeeping import HOUSEKEEPING, Housekeeping
-from agentguard.retention.policy import NS_PER_DAY, Usage
+from agentguard.retention.policy import Usage
 from agentguard.settings import Settings
 from agentguard.simulation.service import KIND as SIMULATION
 from agentguard.simulation.service import Failure

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentguard.graph.failure_history import KEPT_DAYS, NS_PER_DAY, before_window, merged
+from agentguard.graph.failure_history import KEPT_DAYS, before_window, merged
 from agentguard.graph.runs import FAILURE_SCHEMA, PackedRuns, Runs
-from agentguard.kernel.clock import NS_PER_HOUR
+from agentguard.kernel.clock import NS_PER_DAY, NS_PER_HOUR
 from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.failures_by_hour import failures_before, failures_by_hour
@@ -117,10 +117,10 @@ def test_a_window_without_runs_keeps_all_that_is_known():
 
 
 def test_failures_are_kept_where_runs_are_packed():
-    packed = PackedRuns.of(record([GOOD]))
+    runs = replace(record([GOOD]), failures=rows((1, 2, 3)))
 
-    assert packed.unpacked().failures.equals(rows())
-    assert packed.with_failures(rows((1, 2, 3))).unpacked().failures.equals(rows((1, 2, 3)))
+    assert PackedRuns.of(record([GOOD])).unpacked().failures.equals(rows())
+    assert PackedRuns.of(runs).unpacked().failures.equals(rows((1, 2, 3)))
 
 
 def test_after_a_year_failures_are_forgotten():

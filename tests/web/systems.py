@@ -68,6 +68,17 @@ def tool(
     )
 
 
+def payments(first: int, number: int, *, failed: bool) -> dict[str, Any]:
+    """So many runs of PaymentAgent, each a trace with one call of a tool, which fails or not."""
+    spans = []
+    for trace in range(first, first + number):
+        spans += [
+            agent(trace, 1, 0, "PaymentAgent", 0),
+            tool(trace, 2, 1, "paymentagent", "charge_card", 1, failed=failed),
+        ]
+    return document(spans)
+
+
 def document(spans: list[dict[str, Any]]) -> dict[str, Any]:
     services = sorted({each["service"] for each in spans})
     return {

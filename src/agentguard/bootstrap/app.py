@@ -8,9 +8,9 @@ from importlib.metadata import version as version_of
 
 from agentguard.accounts.principal import Permission
 from agentguard.analysis.diff_service import DiffService
-from agentguard.analysis.history import RiskHistory
 from agentguard.analysis.mitigation_service import MitigationService
 from agentguard.analysis.recent import RecentAnalyses
+from agentguard.analysis.risk_history import RiskHistory
 from agentguard.analysis.service import AnalysisService
 from agentguard.audit.anchoring_rounds import Anchoring
 from agentguard.audit.cosigning import CosigningService

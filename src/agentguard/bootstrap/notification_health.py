@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.audit_health import PATIENCE_SECONDS
 from agentguard.health import HealthCheck
+from agentguard.kernel.clock import NS_PER_DAY
 from agentguard.kernel.errors import UnavailableError
 from agentguard.notifications.model import Notification
 from agentguard.notifications.store import Counts
-from agentguard.retention.policy import NS_PER_DAY
 
 
 async def notification_counts(app: App) -> Counts:

@@ -19,17 +19,17 @@ from agentguard.graph.storage.retention import (
 )
 from agentguard.graph.storage.versions import Graphs
 from agentguard.incidents.retention import IncidentRetention
-from agentguard.jobs.model import Job, JobState
+from agentguard.jobs.model import ENDED, Job
 from agentguard.jobs.retention import JobRetention
 from agentguard.jobs.store import JobFilter
-from agentguard.kernel.clock import NS_PER_HOUR
+from agentguard.kernel.clock import NS_PER_DAY, NS_PER_HOUR
 from agentguard.notifications.attempts import Patience
 from agentguard.notifications.retention import NotificationRetention
 from agentguard.playbooks.service import KIND as PLAYBOOK
 from agentguard.retention.backlog import OutboxBacklog
 from agentguard.retention.housekeeping import Housekeeping, KeptData
 from agentguard.retention.payloads import PayloadRetention
-from agentguard.retention.policy import NS_PER_DAY, Limit
+from agentguard.retention.policy import Limit
 from agentguard.retention.retained import RetainedRows
 from agentguard.retention.service import RetentionService
 from agentguard.scan.jobs import KIND as SCAN
@@ -38,9 +38,7 @@ from agentguard.settings import Settings
 from agentguard.simulation.service import KIND as SIMULATION
 from agentguard.simulation.storage.retention import SimulationRetention
 
-_ENDED_SCANS = JobFilter(
-    states=(JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED), kinds=(SCAN,)
-)
+_ENDED_SCANS = JobFilter(states=ENDED, kinds=(SCAN,))
 
 Kept: TypeAlias = KeptData[SqlStores]
 Keeper: TypeAlias = Housekeeping[SqlStores]

@@ -10,8 +10,8 @@ from agentguard.catalog.candidates import Index, Subject
 from agentguard.catalog.matching import Matches, component_subject, ids, workflow_subject
 from agentguard.catalog.model import Entry
 from agentguard.graph.model import Graph
-from agentguard.graph.storage.history import NS_PER_DAY, History
-from agentguard.kernel.clock import timestamp
+from agentguard.graph.storage.history import History
+from agentguard.kernel.clock import NS_PER_DAY, timestamp
 
 
 class PresenceState(StrEnum):

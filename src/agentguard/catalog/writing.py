@@ -43,15 +43,16 @@ def catalog_text(graph: Graph) -> str:
 
 
 def entries_text(graph: Graph, components: Collection[str]) -> str:
-    """Return the entries of these components alone, to be added to a catalog.
+    """Return the entries of these components (ids) alone, to be added to a catalog.
 
-    Ids; unidentified components are omitted.
+    A component that no span names has none; a comment says so where nothing is left.
     """
     wanted = {
         key: [entry for entry in entries if entry["id"] in components]
         for key, entries in _sections(graph).items()
     }
-    return "".join(f"{key}:{_section(found)}" for key, found in wanted.items() if found)
+    text = "".join(f"{key}:{_section(found)}" for key, found in wanted.items() if found)
+    return text or "# Nothing to declare: no span gives a name.\n"
 
 
 def _sections(graph: Graph) -> dict[str, list[dict[str, Any]]]:

@@ -88,7 +88,9 @@ def init(
     component: Annotated[
         list[str] | None,
         typer.Option(
-            "--component", metavar="NAME", help="Only the entry of this, to add to a catalog."
+            "--component",
+            metavar="NAME",
+            help="Write only this component's entry; repeatable.",
         ),
     ] = None,
     dataset: DatasetOption = None,

@@ -58,6 +58,7 @@ def component(
     from agentguard.cli.tables.component import component_parts
 
     if history:
+        _refuse_beside_history(version, since, until, lookback)
         _history(name, settings_with(data_dir, catalog), dataset, output_format)
         return
     document = ask_about(
@@ -71,8 +72,18 @@ def component(
         print_report(component_parts(shown(document), full=full))
 
 
+def _refuse_beside_history(*options: object) -> None:
+    """Raise BadParameter if one of these options is given."""
+    if any(options):
+        raise typer.BadParameter(
+            "All kept versions of the dataset are shown: give no --version, --since, --until or"
+            " --lookback.",
+            param_hint="--history",
+        )
+
+
 def _history(name: str, settings: Settings, dataset: str | None, output_format: Format) -> None:
-    from agentguard.analysis.history import MOST_VERSIONS
+    from agentguard.analysis.risk_history import MOST_VERSIONS
     from agentguard.bootstrap.app import App
     from agentguard.cli.opening import ask
     from agentguard.cli.output import print_json, print_report, shown

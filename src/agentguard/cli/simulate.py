@@ -181,7 +181,7 @@ def _compare(
 
 
 def _refuse_beside_game_days(*options: object) -> None:
-    """Raise BadParameter if any of these options is given."""
+    """Raise BadParameter if one of these options is given."""
     if any(options):
         raise typer.BadParameter(
             "All single outages are replayed and nothing is stored: give no component, group,"

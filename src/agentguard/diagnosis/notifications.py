@@ -11,10 +11,9 @@ from agentguard.bootstrap.notifications import Receivers, receivers_of
 from agentguard.bootstrap.wiring import postgresql
 from agentguard.diagnosis.checks import Check, Finding
 from agentguard.diagnosis.stored import is_current
-from agentguard.kernel.clock import system_clock
+from agentguard.kernel.clock import NS_PER_DAY, system_clock
 from agentguard.notifications.model import Notification
 from agentguard.notifications.service import NotificationService
-from agentguard.retention.policy import NS_PER_DAY
 from agentguard.settings import Settings
 
 NOTIFICATIONS = "notifications"

@@ -37,6 +37,7 @@ def pair_mcp_spans(s: SpanState) -> None:
 
 
 def _merge(s: SpanState, server: int, client: int) -> None:
+    """Make the server span a part of the client span, with the server's names and its failure."""
     s.role[server] = Role.STEP
     s.merged_servers.add(server)
     s.failed[client] |= s.failed[server]

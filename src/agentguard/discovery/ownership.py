@@ -157,7 +157,7 @@ def _relays(s: SpanState, holder: I64) -> Mask:
 def _services(s: SpanState, c: Owners) -> None:
     """Assign each service the service above it, across agents and tools, else its holder.
 
-    A tool of an MCP server is a holder: the service above is its client's.
+    Below the span of an MCP server it is the tool, its holder: the service above is the client's.
     """
     rows = s.rows(*_SERVING_ROLES)
     serving = np.isin(s.role, _SERVING_ROLES)

@@ -92,8 +92,9 @@ def drop_transport_spans(s: SpanState) -> None:
     What an MCP server calls for its client is not: that is the work of its tool. A message that a
     broker's SDK sends for a span above it, to the same queue, is that message.
     """
+    merged = s.merged()
     while True:
-        above = nearest_ancestor(s.parent, nodes(s) | s.merged())
+        above = nearest_ancestor(s.parent, nodes(s) | merged)
         inner = s.rows(Role.CLIENT, Role.DATASTORE)
         inner = inner[above[inner] >= 0]
         transport = inner[np.isin(s.role[above[inner]], _REMOTE_ROLES)]

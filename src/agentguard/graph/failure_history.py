@@ -12,9 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from agentguard.graph.runs import FAILURE_SCHEMA, Runs
-from agentguard.kernel.clock import NS_PER_HOUR
+from agentguard.kernel.clock import NS_PER_DAY, NS_PER_HOUR
 
-NS_PER_DAY = 24 * NS_PER_HOUR
 KEPT_DAYS = 366
 """Failures before these days, counted from the newest, are forgotten."""
 MOST_ROWS = 100_000

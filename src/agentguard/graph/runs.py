@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -83,24 +83,21 @@ class PackedRuns:
     @classmethod
     def of(cls, runs: Runs) -> PackedRuns:
         """Compress the runs. CPU-bound."""
-        return cls(_packed(runs.runs), _packed(runs.calls), _packed(runs.failures))
-
-    def with_failures(self, failures: pa.Table) -> PackedRuns:
-        """Return the same runs with these failures (FAILURE_SCHEMA)."""
-        return replace(self, failures=_packed(failures))
+        return cls(packed(runs.runs), packed(runs.calls), packed(runs.failures))
 
     def unpacked(self) -> Runs:
         """Return the runs. CPU-bound."""
         return Runs(_unpacked(self.runs), _unpacked(self.calls), _unpacked(self.failures))
 
 
-def _packed(table: pa.Table) -> bytes:
+def packed(table: pa.Table) -> bytes:
+    """Return a table as a compressed Arrow stream. CPU-bound."""
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table.unify_dictionaries().combine_chunks())
-    packed: bytes = sink.getvalue().to_pybytes()
-    return packed
+    stream: bytes = sink.getvalue().to_pybytes()
+    return stream
 
 
 def _unpacked(stream: bytes) -> pa.Table:

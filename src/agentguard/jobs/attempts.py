@@ -130,7 +130,7 @@ class Attempts:
             raise
 
     async def _unclaimed(self, job: Job) -> Outcome:
-        """Clear a job that has ended: its process died then, or somebody cancelled it."""
+        """Clear a job that ended elsewhere: it was cancelled, or its process died before that."""
         if job.state.final:
             await self.clear(job)
         return self._waiting(job)

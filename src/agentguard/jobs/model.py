@@ -62,6 +62,7 @@ class JobState(StrEnum):
 
 
 UNFINISHED = tuple(state for state in JobState if not state.final)
+ENDED = tuple(state for state in JobState if state.final)
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ class Jobs:
 
 
 async def _ended(stores: JobStores, job_id: str) -> Job:
-    """Return a job that was cancelled before; raise JobEndedError for one that ended itself."""
+    """Return a job that is cancelled already; raise JobEndedError if it succeeded or failed."""
     job = await stores.jobs.get(job_id)
     if job.state is not JobState.CANCELLED:
         raise JobEndedError(job_id, job.state.value)

@@ -56,7 +56,7 @@ def _limit(errors: int, total: int) -> str:
 
 
 def _says_little(errors: int, total: int) -> bool:
-    """Return whether there are so few calls that most failing would be usual."""
+    """Return whether the calls are too few to rule out that most of them usually fail."""
     return wilson(errors, total)[1] > _MOSTLY_FAILING
 
 

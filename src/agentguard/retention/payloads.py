@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from agentguard.audit.accounting import KEPT_ACTIONS
 from agentguard.audit.store import PAYLOADS, AuditStores
-from agentguard.retention.policy import NS_PER_DAY, Usage
+from agentguard.kernel.clock import NS_PER_DAY
+from agentguard.retention.policy import Usage
 
 _MOST = 10_000
 """Payloads that are removed per transaction."""

@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from agentguard.kernel.clock import NS_PER_HOUR
-
-NS_PER_DAY = 24 * NS_PER_HOUR
-
 
 @dataclass(frozen=True, slots=True)
 class Item:

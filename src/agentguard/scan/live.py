@@ -11,7 +11,6 @@ from functools import partial
 from typing import Protocol
 
 import numpy as np
-import pyarrow as pa
 import structlog
 
 from agentguard.accounts.principal import system_principal
@@ -22,7 +21,7 @@ from agentguard.coordination.turns import Turn
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.model import Graph
-from agentguard.graph.runs import PackedRuns, Runs
+from agentguard.graph.runs import PackedRuns, Runs, packed
 from agentguard.graph.storage.publishing import GRAPH_STORED, GraphPublisher, PublishStores
 from agentguard.graph.storage.store import LIVE, GraphVersion
 from agentguard.graph.storage.unstored import Computed
@@ -101,8 +100,8 @@ class LiveGraph:
     _unwatched: GraphVersion | None = field(default=None, init=False)
     """The newest version, until `watch` has looked at it."""
     _key: str = field(default="", init=False)
-    _failures: pa.Table | None = field(default=None, init=False)
-    """Of the newest stored version; None: not read since."""
+    _failures: bytes | None = field(default=None, init=False)
+    """Those that the newest stored version knows, packed; None: not read since it was stored."""
     _cpu_seconds: float = field(default=0.0, init=False)
     """What the last computation took."""
     _stored_at: float = field(default=float("-inf"), init=False)
@@ -173,8 +172,8 @@ class LiveGraph:
     async def _with_failures(self, runs: PackedRuns) -> PackedRuns:
         """Return the runs with what the newest stored version knows of earlier failures."""
         if self._failures is None:
-            self._failures = await self.graphs.failures(LIVE)
-        return await asyncio.to_thread(runs.with_failures, self._failures)
+            self._failures = await asyncio.to_thread(packed, await self.graphs.failures(LIVE))
+        return replace(runs, failures=self._failures)
 
     async def _store_newest(self) -> None:
         if computed := self.graphs.unstored.newest:

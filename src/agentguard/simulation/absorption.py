@@ -146,7 +146,7 @@ class Posterior:
     """(n): chance of a fallback that was never seen."""
     absorbed: NDArray[np.float64]
     propagated: NDArray[np.float64]
-    """(n): what was seen; shares of earlier windows may be fractions."""
+    """(n): failures that were seen, survived and not survived."""
     declared: NDArray[np.int64]
     """(n): what the catalog says: 1 it is survived, 0 it is not; -1: nothing."""
     exception: float

@@ -327,11 +327,12 @@ def _survived(p: Precedent) -> str:
 
 
 def _before(p: Precedent) -> str:
-    """Say how many of these failures are older than the window, and how old."""
-    if p.last_before is None:
+    """Say how many of these failures happened before the window, and when the last one did."""
+    last = timestamp(p.last_before)
+    if last is None:
         return ""
     count = "" if abs(p.seen - p.before) <= EXACT else f"{p.before:,} of them "
-    return f", {count}before this window, the last on {(timestamp(p.last_before) or '')[:10]}"
+    return f", {count}before this window, the last on {last[:10]}"
 
 
 def _without_calls(found: Assumptions, names: Mapping[str, str]) -> Iterator[str]:

@@ -25,7 +25,7 @@ from agentguard.simulation.absorption import (
 from agentguard.simulation.bits import DRAWS, planes, stratified
 from agentguard.simulation.call_rows import text_hashes
 from agentguard.simulation.declared import NO_FACTS, DeclaredFacts
-from agentguard.simulation.failures_by_hour import Before, failures_before
+from agentguard.simulation.failures_by_hour import NONE_BEFORE, Before, failures_before
 from agentguard.simulation.recording import Recording
 from agentguard.simulation.rescues import Secondary
 
@@ -68,7 +68,7 @@ class Beliefs:
     survival: Posterior
     basis: NDArray[np.int64]
     keys: U64
-    before: tuple[Before | None, ...]
+    before: tuple[Before, ...]
     """What is known from before the window."""
     rescues: tuple[tuple[Rescue, ...], ...]
     attempts: NDArray[np.int64]
@@ -138,7 +138,7 @@ def beliefs(
         survival=_survival(graph, r, counts, basis, said),
         basis=basis,
         keys=_keys(names),
-        before=tuple(before.get(name) for name in names),
+        before=tuple(before.get(name, NONE_BEFORE) for name in names),
         rescues=_rescues(r, prior),
         attempts=_attempts(r, names, declared.retries),
         retry_a=retry_a,

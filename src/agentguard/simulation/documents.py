@@ -236,7 +236,7 @@ def _precedent(p: Precedent) -> dict[str, Any]:
         "survives": p.survives,
         "declared": p.declared,
         "before_window": p.before,
-        "last_before_window": None if p.last_before is None else timestamp(p.last_before),
+        "last_before_window": timestamp(p.last_before),
     }
 
 

@@ -47,11 +47,14 @@ class Before:
     survived: int
     not_survived: int
     last: int
-    """Begin of the last hour with one, ns."""
+    """Begin of the last hour with one, ns; 0: there is none."""
 
     @property
     def counts(self) -> tuple[int, int]:
         return self.survived, self.not_survived
+
+
+NONE_BEFORE = Before(0, 0, 0)
 
 
 def failures_before(runs: Runs) -> dict[tuple[str, str, bool], Before]:

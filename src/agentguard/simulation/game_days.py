@@ -34,28 +34,28 @@ def game_days(
     unknown = beliefs.basis[dependency] == Basis.NEVER_SEEN
     dependency, calls = dependency[unknown], calls[unknown]
     chances = beliefs.survival_chances(dependency)
+    survives = beliefs.survival.take(dependency).mean
     found = [
-        _game_day(r, beliefs, int(d), int(n), (chance, lost[:DRAWS]))
-        for d, n, chance in zip(dependency, calls, chances, strict=True)
+        _game_day(r, (int(d), int(n), float(mean)), (chance, lost[:DRAWS]))
+        for d, n, mean, chance in zip(dependency, calls, survives, chances, strict=True)
     ]
     return tuple(sorted(found, key=lambda g: (-g.narrows, -g.calls, g.source, g.target)))
 
 
 def _game_day(
     r: Recording,
-    beliefs: Beliefs,
-    dependency: int,
-    calls: int,
+    of: tuple[int, int, float],
     draws: tuple[NDArray[np.float64], NDArray[np.int64]],
 ) -> GameDay:
-    chance, lost = draws
+    """Return a game day; `of`: dependency, calls that it decides, chance that it is survived."""
+    (dependency, calls, survives), (chance, lost) = of, draws
     survived, not_survived = lost[chance == 1], lost[chance == 0]
     d = r.dependencies
     return GameDay(
         source=r.components[int(d.source[dependency])],
         target=r.components[int(d.target[dependency])],
         calls=calls,
-        survives=float(beliefs.survival.mean[dependency]),
+        survives=survives,
         runs_lost_if_survived=_mean(survived),
         runs_lost_if_not=_mean(not_survived),
         narrows=explained(lost, [survived, not_survived, lost[(chance > 0) & (chance < 1)]]),

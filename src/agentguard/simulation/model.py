@@ -237,9 +237,9 @@ class Precedent:
     declared: bool = False
     """Whether the catalog says so; what was seen is then not used."""
     before: int = 0
-    """How many of `seen` are from before the window."""
-    last_before: int | None = None
-    """Begin (ns) of the hour of the last of these."""
+    """Failures in `seen` that happened before the window."""
+    last_before: int = 0
+    """Begin (ns) of the hour of the last of these; 0: there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,26 +198,25 @@ class _Report:
         )
 
     def _precedents(self) -> Iterator[Precedent]:
-        d, survival, mean = (
-            self.r.dependencies,
-            self.beliefs.survival,
-            self.beliefs.survival.mean,
-        )
-        decided = self.found.decided
-        for number, calls in zip(decided.dependency.tolist(), decided.calls.tolist(), strict=True):
-            if number < 0 or self.beliefs.basis[number] == Basis.NEVER_SEEN:
-                continue
-            absorbed, before = float(survival.absorbed[number]), self.beliefs.before[number]
+        d, decided, basis = self.r.dependencies, self.found.decided, self.beliefs.basis
+        known = (decided.dependency >= 0) & (basis[decided.dependency] != Basis.NEVER_SEEN)
+        numbers, calls = decided.dependency[known], decided.calls[known]
+        survival = self.beliefs.survival.take(numbers)
+        columns = (numbers, calls, survival.absorbed, survival.propagated, survival.mean)
+        for number, n, absorbed, propagated, mean in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            before = self.beliefs.before[number]
             yield Precedent(
                 self.r.components[int(d.source[number])],
                 self.r.components[int(d.target[number])],
                 absorbed,
-                absorbed + float(survival.propagated[number]),
-                calls,
-                float(mean[number]),
-                bool(self.beliefs.basis[number] == Basis.DECLARED),
-                0 if before is None else before.survived + before.not_survived,
-                None if before is None else before.last,
+                absorbed + propagated,
+                n,
+                mean,
+                bool(basis[number] == Basis.DECLARED),
+                sum(before.counts),
+                before.last,
             )
 
     def _rescues(self) -> Iterator[RescuePrecedent]:

@@ -15,3 +15,6 @@ export function sentence({ components: c }: Columns, i: number): string {
     plural(c.callers[i] ?? 0, 'caller'),
   ].join(', ')
 }
+
+/** Return the name of the component with this id; the id where the graph has none. */
+export const nameOf = (columns: Columns | undefined, id: string): string => columns?.components.name[columns.components.id.indexOf(id)] ?? id

@@ -8,6 +8,7 @@ import { may, useMe } from '../app/session'
 import { useView } from '../app/view'
 import { CopyButton } from '../parts/CopyButton'
 import { incidentOf, linkSimulation } from '../incidents/api'
+import { nameOf } from '../graph/words'
 import { about, count, percent, score, time } from '../parts/numbers'
 import { Failure } from '../parts/states'
 import { Text } from '../parts/Text'
@@ -20,7 +21,6 @@ interface Props {
 
 export function Answer({ simulation: s, wanted, columns }: Props) {
   const impact = s.impact_estimate
-  const name = (id: string) => columns?.components.name[columns.components.id.indexOf(id)] ?? id
   return (
     <aside className="detail" aria-label="Numbers">
       <section>
@@ -56,7 +56,7 @@ export function Answer({ simulation: s, wanted, columns }: Props) {
         <section>
           <h3>Game days that would narrow this most</h3>
           <ul className="plain">
-            {s.game_days.slice(0, 5).map((g) => <li key={g.source + g.target + (g.standby ?? '')}><Text of={name(g.source)} /> without <Text of={name(g.target)} />{g.standby ? <>, <Text of={name(g.standby)} /> in its place</> : null}: {about(g.runs_lost_if_survived)} runs lost if it {g.standby ? 'works' : 'survives'}, {about(g.runs_lost_if_not)} if not</li>)}
+            {s.game_days.slice(0, 5).map((g) => <li key={g.source + g.target + (g.standby ?? '')}><Text of={nameOf(columns, g.source)} /> without <Text of={nameOf(columns, g.target)} />{g.standby ? <>, <Text of={nameOf(columns, g.standby)} /> in its place</> : null}: {about(g.runs_lost_if_survived)} runs lost if it {g.standby ? 'works' : 'survives'}, {about(g.runs_lost_if_not)} if not</li>)}
           </ul>
         </section>
       )}

@@ -3,6 +3,7 @@ import { keepPreviousData, useQueries } from '@tanstack/react-query'
 import { answered, api } from '../api/client'
 import type { Columns, Selection, Simulation } from '../api/queries'
 import { useView } from '../app/view'
+import { nameOf } from '../graph/words'
 import { about, count } from '../parts/numbers'
 import { Failure } from '../parts/states'
 import { Text } from '../parts/Text'
@@ -69,8 +70,7 @@ export function Compare({ current, simulation, columns, selection }: Props) {
 }
 
 function Names({ of, columns }: { of: string[]; columns: Columns | undefined }) {
-  const name = (id: string) => columns?.components.name[columns.components.id.indexOf(id)] ?? id
-  return <>{of.map((id, i) => <span key={id}>{i > 0 && ' + '}<Text of={name(id)} /></span>)}</>
+  return <>{of.map((id, i) => <span key={id}>{i > 0 && ' + '}<Text of={nameOf(columns, id)} /></span>)}</>
 }
 
 interface WhiskerProps {

@@ -6,6 +6,7 @@ import { useColumns, type Columns, type Simulation } from '../api/queries'
 import { may, useMe } from '../app/session'
 import { useView } from '../app/view'
 import { NameSet } from '../parts/NameSet'
+import { nameOf } from '../graph/words'
 import { about } from '../parts/numbers'
 import { Failure, Waiting } from '../parts/states'
 import { shown, Text } from '../parts/Text'
@@ -103,7 +104,6 @@ const KINDS: Record<string, string> = { spare: 'A spare for', separate_fate: 'A 
 
 function Mitigations({ wanted, columns }: { wanted: Wanted; columns: Columns | undefined }) {
   const asked = useMutation({ mutationFn: (body: Wanted) => answered<Schemas['MitigationsAnswer']>(api.POST('/api/mitigations', { body: body as never })) })
-  const name = (id: string) => columns?.components.name[columns.components.id.indexOf(id)] ?? id
   const [of, setOf] = useState<Wanted | null>(null)
   const current = of === wanted ? asked.data : undefined
   return (
@@ -115,7 +115,7 @@ function Mitigations({ wanted, columns }: { wanted: Wanted; columns: Columns | u
         <ol className="mitigations">
           {current.mitigations.slice(0, 12).map((each, i) => (
             <li key={i} title={each.basis}>
-              <span>{KINDS[each.kind] ?? shown(each.kind).replaceAll('_', ' ')} {each.components.map((c) => <Text key={c} of={name(c)} />)}</span>
+              <span>{KINDS[each.kind] ?? shown(each.kind).replaceAll('_', ' ')} {each.components.map((c) => <Text key={c} of={nameOf(columns, c)} />)}</span>
               <b>{each.runs_saved === null ? `at most ${about(each.runs_saved_at_most)}` : about(each.runs_saved)} runs saved</b>
             </li>
           ))}

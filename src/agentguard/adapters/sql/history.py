@@ -12,7 +12,8 @@ from agentguard.adapters.sql.columns import escaped
 from agentguard.adapters.sql.tables import component_history, days_seen
 from agentguard.adapters.sql.upserts import insert_into
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.storage.history import NS_PER_DAY, ComponentHistory, History
+from agentguard.graph.storage.history import ComponentHistory, History
+from agentguard.kernel.clock import NS_PER_DAY
 from agentguard.retention.policy import Usage
 
 _LONGEST_ID = 2_600

@@ -32,16 +32,12 @@ def _answer(document: Document) -> str:
     scored = [each for each in document["points"] if each["score"] is not None]
     if not scored:
         return f"{document['name']} has no risk of its own in any kept version."
-    first, last = scored[0], scored[-1]
-    moved = last["score"] - first["score"]
-    if len(scored) == 1 or abs(moved) < 0.05:
-        return f"Risk of {document['name']}: {last['score']:.1f} of 10."
-    way = "up" if moved > 0 else "down"
-    since = local(first["created_at"])
-    return (
-        f"Risk of {document['name']}: {last['score']:.1f} of 10, {way} from"
-        f" {first['score']:.1f} since {since}."
-    )
+    before, now = (f"{each['score']:.1f}" for each in (scored[0], scored[-1]))
+    risk = f"Risk of {document['name']}: {now} of 10"
+    if before == now:
+        return f"{risk}."
+    way = "up" if float(now) > float(before) else "down"
+    return f"{risk}, {way} from {before} since {local(scored[0]['created_at'])}."
 
 
 def _risk(point: Document) -> tuple[str, str]:

@@ -10,9 +10,8 @@ import numpy as np
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
-from agentguard.kernel.clock import NS_PER_HOUR
+from agentguard.kernel.clock import NS_PER_DAY
 
-NS_PER_DAY = 24 * NS_PER_HOUR
 KEPT_DAYS = 366
 """What was last seen earlier is forgotten."""
 

@@ -122,7 +122,7 @@ class GraphPublisher(Generic[S_co]):
         """Return the runs with the failures of this version and of those before it."""
         before = await known_failures(self.unit_of_work, self.run_store, version.dataset)
         own = await asyncio.to_thread(self.failures, version.graph, runs)
-        return replace(runs, failures=merged([before, runs.failures, own]))
+        return replace(runs, failures=merged([before, own]))
 
     async def _write(
         self,

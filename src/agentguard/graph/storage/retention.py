@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Protocol
 
 from agentguard.coordination.outbox import Outbox
-from agentguard.graph.storage.history import KEPT_DAYS, NS_PER_DAY
+from agentguard.graph.storage.history import KEPT_DAYS
 from agentguard.graph.storage.publishing import PROJECTION
 from agentguard.graph.storage.store import (
     GRACE,
@@ -20,6 +20,7 @@ from agentguard.graph.storage.store import (
 )
 from agentguard.graph.storage.version_cache import RecentVersions
 from agentguard.graph.storage.versions import Graphs
+from agentguard.kernel.clock import NS_PER_DAY
 from agentguard.retention.citations import Citations
 from agentguard.retention.policy import Item, Limit, Usage, expired, usage_of
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from agentguard.accounts.principal import Permission
-from agentguard.analysis.history import MOST_VERSIONS
+from agentguard.analysis.risk_history import MOST_VERSIONS
 from agentguard.graph.filtering import NO_FILTER
 from agentguard.graph.selection import SelectedGraph
 from agentguard.web.auth import ActorOf

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -15,8 +16,9 @@ from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGr
 from agentguard.graph.storage.store import GraphVersion
 
 MOST_VERSIONS = 100
-"""Each version that is not in a cache is analysed anew."""
+"""Versions in one answer: analysing one that no cache has takes seconds if it is large."""
 _NAMED = 20
+"""Dependencies listed of those that appeared, and of those that went."""
 
 Analyse: TypeAlias = Callable[[SelectedGraph], Awaitable[Mapping[str, Any]]]
 """Returns the document of AnalysisService.analyze of a graph; may remember it."""
@@ -34,7 +36,7 @@ class Versions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RiskHistory:
-    """How a risk came to be what it is, as far back as versions are kept."""
+    """The risk of a component in each kept version of a dataset."""
 
     selector: GraphSelector
     versions: Versions
@@ -52,7 +54,7 @@ class RiskHistory:
         newest = await self.selector.select(GraphSelection(dataset))
         component = resolve(newest.graph, name)
         points, before = list[dict[str, Any]](), None
-        for selected in [*await self._earlier(newest, most - 1), newest]:
+        async for selected in self._oldest_first(newest, most):
             points.append(await _point(selected, component.id, before, analyse))
             before = selected.graph
         return {
@@ -62,16 +64,16 @@ class RiskHistory:
             "points": points,
         }
 
-    async def _earlier(self, newest: SelectedGraph, most: int) -> list[SelectedGraph]:
-        """Return the versions before the newest, oldest first; one may be deleted meanwhile."""
-        found = list[SelectedGraph]()
-        for version_id in await self.versions.newest_ids(newest.dataset, most + 1):
-            if version_id != newest.version and len(found) < most:
-                try:
-                    found.append(SelectedGraph.of(await self.versions.get(version_id)))
-                except NoGraphError:
-                    continue
-        return found[::-1]
+    async def _oldest_first(self, newest: SelectedGraph, most: int) -> AsyncIterator[SelectedGraph]:
+        """Yield the newest versions, one in memory at a time; a version may be deleted meanwhile.
+
+        That of `live` may not be stored yet, and is then not among the ids.
+        """
+        ids = await self.versions.newest_ids(newest.dataset, most)
+        for version_id in reversed([each for each in ids if each != newest.version][: most - 1]):
+            with suppress(NoGraphError):
+                yield SelectedGraph.of(await self.versions.get(version_id))
+        yield newest
 
 
 async def _point(
@@ -101,5 +103,5 @@ def _dependencies(graph: Graph, component: str) -> set[tuple[str, str]]:
 
 
 def _named(pairs: set[tuple[str, str]]) -> dict[str, Any]:
-    shown: Sequence[tuple[str, str]] = sorted(pairs)[:_NAMED]
-    return {"total": len(pairs), "first": [{"source": s, "target": t} for s, t in shown]}
+    shown = [{"source": source, "target": target} for source, target in sorted(pairs)[:_NAMED]]
+    return {"total": len(pairs), "first": shown}
